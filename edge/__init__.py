@@ -1,0 +1,1 @@
+"""edge: the web server in front of Python web applications."""

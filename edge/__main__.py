@@ -1,0 +1,5 @@
+"""`python -m edge` is the console script `edge`."""
+
+from edge.cli.main import main
+
+main()

@@ -1,0 +1,58 @@
+"""Where an origin listens. Parsed once; a value of this type is valid."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+
+class UpstreamAddress(Struct, frozen=True):
+    """A TCP origin (`host`, `port`) or a unix socket (`path`); the other part is empty."""
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        if self.path:
+            return f"unix:{self.path}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?").fullmatch
+
+
+def parse_upstream(text: str) -> UpstreamAddress:
+    """`127.0.0.1:8000`, `[::1]:8000`, `http://host:port`, `:8000`, `8000`, or `unix:/run/app.sock`.
+
+    Raises: ValueError with one sentence that says what is wrong and shows the right form.
+    """
+    if text.startswith("unix:"):
+        path = text.removeprefix("unix:")
+        if not path.startswith("/"):
+            raise ValueError(f"{text!r}: a unix socket needs an absolute path, like unix:/run/app.sock")
+        if len(path.encode()) > 107:
+            raise ValueError(f"{text!r}: the kernel takes socket paths of at most 107 bytes")
+        return UpstreamAddress(path=path)
+    scheme, separator, rest = text.rpartition("://")
+    if separator and scheme != "http":
+        raise ValueError(f"{text!r}: this version speaks http:// to upstreams, not {scheme}://")
+    rest = rest.removesuffix("/")
+    host, port = _split_host_port(rest)
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"{text!r}: write host:port, like 127.0.0.1:8000, or unix:/run/app.sock")
+    if not (_HOST(host) or re.fullmatch(r"[0-9A-Fa-f:.]+", host)):
+        raise ValueError(f"{text!r}: {host!r} is no host name or address")
+    return UpstreamAddress(host=host, port=int(port))
+
+
+def _split_host_port(text: str) -> tuple[str, str]:
+    if text.isdigit():
+        return "127.0.0.1", text
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]:")
+        return host, port
+    host, _, port = text.partition(":")
+    return host or "127.0.0.1", port

@@ -1,0 +1,1 @@
+"""What answers an exchange: static files, the proxy, redirects, challenges, error pages."""

@@ -1,0 +1,97 @@
+"""Every limit of the HTTP path: its value, its reason, its precedent. Sizes in bytes, times in seconds."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# -- request heads ----------------------------------------------------------------------------------------------------
+MAX_REQUEST_LINE: Final = 8 * 1024
+"""Longest request line or `:path`; 414 beyond. nginx: one buffer of 8 KiB."""
+
+MAX_HEAD: Final = 32 * 1024
+"""Largest request head, decoded; 431 beyond. nginx 4×8 KiB, Caddy 16 KiB, h2 64 KiB."""
+
+MAX_FIELDS: Final = 100
+"""Most field lines in a head, cookie crumbs counted before they are joined (CVE-2026-49975); 431 beyond. Envoy 100."""
+
+MAX_CONTENT_LENGTH_DIGITS: Final = 15
+"""A petabyte. More digits are an attack on somebody's integer parser."""
+
+MAX_PIPELINED_REQUESTS: Final = 16
+"""Requests of one HTTP/1.1 connection that wait for an answer before reading stops."""
+
+MAX_CHUNK_OVERHEAD: Final = 16 * 1024
+"""Bytes of chunk sizes and extensions that may exceed the body they carry; 400 beyond."""
+
+# -- deadlines and idle times -----------------------------------------------------------------------------------------
+HANDSHAKE_TIMEOUT: Final = 10.0
+"""From accept to the end of the TLS handshake. nginx 60 s, which keeps stalled sockets too long."""
+
+HEAD_TIMEOUT: Final = 10.0
+"""Total, from the first byte of a request head to its end: idle timeouts do not stop one byte a second."""
+
+KEEP_ALIVE_TIMEOUT: Final = 75.0
+"""A connection without an exchange. nginx 75 s."""
+
+BODY_IDLE_TIMEOUT: Final = 60.0
+"""Without a byte of a request body that is wanted. nginx 60 s."""
+
+MIN_BODY_RATE: Final = 256
+"""Bytes a second that a request body must average after BODY_IDLE_TIMEOUT. Apache asks 500."""
+
+SEND_TIMEOUT: Final = 60.0
+"""With bytes to send and none leaving, whatever WINDOW_UPDATEs arrive. nginx 60 s."""
+
+LINGER_TIMEOUT: Final = 5.0
+"""How long the rest of an unwanted body is read and thrown away before the connection ends."""
+
+MAX_LINGER: Final = 64 * 1024
+"""How much of an unwanted body is read and thrown away before the connection ends."""
+
+# -- buffers ----------------------------------------------------------------------------------------------------------
+READ_SIZE: Final = 64 * 1024
+"""One read from a socket. Four TLS records."""
+
+WRITE_SLICE: Final = 64 * 1024
+"""One write to a socket."""
+
+HIGH_WATER: Final = 128 * 1024
+"""Unsent response bytes of one exchange or connection at which its source is paused."""
+
+LOW_WATER: Final = 32 * 1024
+"""Unsent response bytes at which the source goes on."""
+
+# -- HTTP/2 -----------------------------------------------------------------------------------------------------------
+MAX_STREAMS: Final = 100
+"""SETTINGS_MAX_CONCURRENT_STREAMS: what clients assume before they have read our SETTINGS."""
+
+STREAM_WINDOW: Final = 64 * 1024 - 1
+"""SETTINGS_INITIAL_WINDOW_SIZE: what one upload may have in flight."""
+
+CONNECTION_WINDOW: Final = 1024 * 1024
+"""What all uploads of one connection may have in flight. Go 1 MiB."""
+
+MAX_REQUESTS_PER_CONNECTION: Final = 10_000
+"""Then a graceful GOAWAY: bounds what a connection can accumulate. nginx 1000."""
+
+# -- upstream ---------------------------------------------------------------------------------------------------------
+CONNECT_TIMEOUT: Final = 3.0
+"""To an origin's accept. Loopback and local networks answer in milliseconds."""
+
+FIRST_BYTE_TIMEOUT: Final = 60.0
+"""From the end of the request to the first byte of the response. gunicorn kills its worker at 30 s."""
+
+UPSTREAM_IDLE_TIMEOUT: Final = 60.0
+"""Between two reads of a response body that has a length. Event streams have no such limit."""
+
+POOL_IDLE_TIMEOUT: Final = 1.5
+"""A pooled connection older than this is not used again: gunicorn closes idle ones after 2 s."""
+
+MAX_RESPONSE_HEAD: Final = 64 * 1024
+"""Largest response head; 502 beyond. Django's cookies and CSP fit many times."""
+
+MAX_INTERIM_RESPONSES: Final = 16
+"""1xx heads before the final one; 502 beyond."""
+
+SPOOL_MEMORY: Final = 256 * 1024
+"""A request body of unknown length stays in memory up to here, then goes to a temporary file."""

@@ -1,0 +1,1 @@
+"""Listening sockets, non-blocking byte streams, deadlines."""

@@ -1,0 +1,1 @@
+"""Visitors: listeners and connections that turn bytes into exchanges."""

@@ -1,0 +1,1 @@
+"""Keys to bytes with locks: the contract and the file system behind it."""

@@ -1,0 +1,1 @@
+"""What edge says: log lines, the access log, progress on a terminal."""

@@ -1,0 +1,1 @@
+"""Server name to certificate: the ClientHello reader, contexts and the selector."""

@@ -1,0 +1,1 @@
+"""Origins: addresses, the keep-alive pool and the connections in it."""

@@ -1,0 +1,63 @@
+"""The contract of the engine on the origin's side: writes one request at a time, reads its response.
+
+Like the visitor's engines it owns no socket and no clock.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct
+
+from edge.http.exchange import Buffer
+from edge.http.message import Fields, ResponseHead
+
+
+class InterimReceived(Struct, frozen=True, gc=False):
+    """A 1xx head other than 101; the final one follows."""
+
+    status: int
+    fields: Fields
+
+
+class HeadReceived(Struct, frozen=True):
+    """The final head, hop-by-hop fields and framing removed. `ended`: the response has no body."""
+
+    head: ResponseHead
+    ended: bool
+
+
+class DataReceived(Struct, frozen=True, gc=False):
+    """Body bytes, chunk framing removed."""
+
+    data: Buffer
+
+
+class ResponseEnded(Struct, frozen=True, gc=False):
+    """The body is whole. `reusable`: the connection may carry another request."""
+
+    reusable: bool
+
+
+class ResponseFailed(Struct, frozen=True, gc=False):
+    """The origin broke the protocol or ended too early. The connection must be closed. `reason` is a constant word.
+
+    `reason` "closed-before-response" (no byte of a response was seen) is the one that a retry may follow."""
+
+    reason: str
+
+
+OriginEvent: TypeAlias = InterimReceived | HeadReceived | DataReceived | ResponseEnded | ResponseFailed
+
+
+class OriginEngine(Protocol):
+    """A client-side engine for one connection to an origin."""
+
+    def begin(self, method: bytes) -> None:
+        """A request with this method is about to be written; its response is read next."""
+
+    def receive_data(self, data: bytes) -> list[OriginEvent]:
+        """Feed bytes. Any input is legal or becomes `ResponseFailed`; bytes before a request or behind a response too."""
+
+    def receive_eof(self) -> list[OriginEvent]:
+        """The origin will send no more: ends a close-delimited body, else fails."""
