@@ -82,6 +82,11 @@ class SocketStream:
         state = "lost" if self.lost else "closing" if self._closing else "open"
         return f"<{type(self).__name__} {state} fd={self._fd} unsent={self._unsent}>"
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether `close` or `abort` was called, or the socket is gone."""
+        return self._closing
+
     # -- opening ------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:

@@ -73,7 +73,8 @@ def parse_client_hello(data: bytes) -> ClientHello:
     body.vector(1)  # legacy_session_id
     body.vector(2)  # cipher_suites
     body.vector(1)  # legacy_compression_methods
-    server_name, alpn = "", ()
+    server_name = ""
+    alpn: tuple[bytes, ...] = ()
     extensions = body.vector(2) if body else _Reader(b"")
     while extensions:
         kind, content = extensions.integer(2), extensions.vector(2)
@@ -99,7 +100,7 @@ def _handshake_message(data: bytes) -> bytes:
             raise MalformedError
         message += data[position + 5 : position + 5 + length]
         position += 5 + length
-        if message[0] != _CLIENT_HELLO:
+        if message and message[0] != _CLIENT_HELLO:
             raise MalformedError
         if len(message) >= 4:
             size = int.from_bytes(message[1:4], "big")
