@@ -24,8 +24,9 @@ from edge.http.limits import (
     WRITE_SLICE,
 )
 from edge.net.deadlines import NEVER
-from edge.server.body_deadline import body_deadline
-from edge.server.exchange import CLIENT_GONE, RequestBody, ServerExchange
+from edge.server.exchange import CLIENT_GONE, ServerExchange
+from edge.server.request_body import RequestBody
+from edge.server.stall_watch import StallWatch
 from edge.wire.engine import (
     BodyReceived,
     ConnectionEnded,
@@ -57,7 +58,7 @@ class Connection:
         "_head_since",
         "_idle_since",
         "_in_turn",
-        "_progress",
+        "_stall_watch",
         "deadline",
         "engine",
         "exchanges",
@@ -82,7 +83,7 @@ class Connection:
         self._head_since = NEVER
         self._idle_since = now
         self._discarded = 0
-        self._progress: dict[int, tuple[int, float]] = {}
+        self._stall_watch = StallWatch()
 
     def __repr__(self) -> str:
         return f"<Connection {self.stream!r} {len(self.exchanges)} exchanges>"
@@ -154,8 +155,8 @@ class Connection:
         if self.engine.multiplexed:
             self.deadline = min(self.deadline, now + INSPECTION)
         if not event.ended:
-            exchange._body = body = RequestBody(now)
-            self.deadline = min(self.deadline, body_deadline(body))
+            exchange.body = body = RequestBody(exchange, self, now)
+            self.deadline = min(self.deadline, body.deadline)
         try:
             self._entrance.handler(exchange)
         except HTTPError as error:
@@ -183,37 +184,15 @@ class Connection:
 
     def _body_received(self, stream_id: int, data: bytes, credit: int, now: float) -> None:
         exchange = self.exchanges.get(stream_id)
-        body = exchange._body if exchange is not None else None
-        if exchange is None or body is None:
-            self._discard(stream_id, len(data), credit)
-            return
-        body.progress = now
-        body.received += len(data)
-        if body.paused:
-            body.waiting.append((data, credit))
-            return
-        self._hand_over(exchange, body, data, credit)
-
-    def _hand_over(self, exchange: ServerExchange, body: RequestBody, data: bytes, credit: int) -> None:
-        if exchange.receiver is not None:
-            exchange.receiver.body_received(data)
-        if body.paused:
-            body.waiting.append((b"", credit))  # taken, but the client may send as much again only after `resume_body`
+        if exchange is not None and exchange.body is not None:
+            exchange.body.receive(data, credit, now)
         else:
-            self.engine.body_consumed(exchange.stream_id, credit)
+            self._discard(stream_id, len(data), credit)
 
     def _body_ended(self, stream_id: int) -> None:
         exchange = self.exchanges.get(stream_id)
-        if exchange is None or exchange._body is None:
-            return
-        exchange._body.ended = True
-        if not exchange._body.paused:
-            self._tell_body_ended(exchange)
-
-    def _tell_body_ended(self, exchange: ServerExchange) -> None:
-        exchange._body = None
-        if exchange.receiver is not None:
-            exchange.receiver.body_ended()
+        if exchange is not None and exchange.body is not None:
+            exchange.body.end()
 
     def _discard(self, stream_id: int, size: int, credit: int) -> None:
         """Body bytes that nobody wants: a little is read to the end, then the client is cut off."""
@@ -235,16 +214,15 @@ class Connection:
     def response_ended(self, exchange: ServerExchange, *, whole: bool = True, reason: str = "") -> None:
         """The exchange has said its last word. `whole` False: the client can see that something is missing."""
         self.exchanges.pop(exchange.stream_id, None)
-        exchange._connection = None
-        exchange.receiver = None
+        exchange.detach()
         server = self.server
         now = server.loop.time()
         if server.record is not None:
             server.record(exchange, now)
         if not whole:
             server.response_cut(exchange, reason or "length-mismatch")
-        if exchange._body is not None and not exchange._body.ended:
-            self._stop_body(exchange._body, now)
+        if exchange.body is not None and not exchange.body.ended:
+            self._stop_body(exchange.body, now)
         if not self.exchanges:
             self._idle_since = now
         if not self._in_turn:
@@ -256,7 +234,7 @@ class Connection:
             self.deadline = min(self.deadline, now + LINGER_TIMEOUT)
         if body.paused:
             self.stream.resume_reading()
-        self._discarded = sum(len(data) for data, _ in body.waiting)
+        self._discarded = body.waiting_bytes
 
     def _continue(self, now: float) -> None:
         """After an exchange ended outside of a turn: write, then look at pipelined requests."""
@@ -273,34 +251,10 @@ class Connection:
         if not self.exchanges and self._head_since == NEVER and self._discarded == 0:
             self.deadline = now + KEEP_ALIVE_TIMEOUT
 
-    def body_paused(self) -> None:
-        """A handler wants no more of a body for now."""
-        if not self.engine.multiplexed:
-            self.stream.pause_reading()
-
-    def body_resumed(self, exchange: ServerExchange, body: RequestBody) -> None:
-        """It wants more: first what waited here, then what the client sends."""
-        now = self.server.loop.time()
-        body.since += now - body.progress
-        body.progress = now
-        self.deadline = min(self.deadline, body_deadline(body))
-        waiting, body.waiting = body.waiting, []
-        while waiting and not body.paused:
-            data, credit = waiting.pop(0)
-            if data:
-                self._hand_over(exchange, body, data, credit)
-            else:
-                self.engine.body_consumed(exchange.stream_id, credit)
-            if exchange._connection is None:
-                return
-        body.waiting[:0] = waiting
-        if body.paused:
-            return
-        if body.ended:
-            self._tell_body_ended(exchange)
-            return
-        if not self.engine.multiplexed and not self._closing:
-            self.stream.resume_reading()
+    def resume_body(self, body: RequestBody) -> None:
+        """A handler wants more of a body that it had paused."""
+        body.resume(self.server.loop.time())
+        self.deadline = min(self.deadline, body.deadline)
         self.flush_soon()
 
     # -- output -------------------------------------------------------------------------------------------------------
@@ -347,10 +301,9 @@ class Connection:
             self._close(linger=True)
 
     def _resume_exchanges(self) -> None:
-        stalled = [each for each in self.exchanges.values() if each._stalled]
-        for exchange in stalled:
-            if exchange._connection is not None and self.unsent(exchange.stream_id) <= LOW_WATER:
-                exchange._stalled = False
+        for exchange in [each for each in self.exchanges.values() if each.stalled]:
+            if exchange.is_open and self.unsent(exchange.stream_id) <= LOW_WATER:
+                exchange.stalled = False
                 if exchange.receiver is not None:
                     exchange.receiver.resume_sending()
 
@@ -386,10 +339,8 @@ class Connection:
 
     def _abandon(self, exchange: ServerExchange, reason: str) -> None:
         """The client's side of an exchange is over before its response: tell the handler, log it."""
-        receiver = exchange.receiver
         self.exchanges.pop(exchange.stream_id, None)
-        exchange._connection = None
-        exchange.receiver = None
+        receiver = exchange.detach()
         if not exchange.status:
             exchange.status = CLIENT_GONE
         now = self.server.loop.time()
@@ -424,24 +375,15 @@ class Connection:
 
     def _check_bodies(self, now: float) -> None:
         for exchange in list(self.exchanges.values()):
-            if exchange._body is not None and now >= body_deadline(exchange._body):
+            if exchange.body is not None and now >= exchange.body.deadline:
                 self.server.body_too_slow(exchange)
 
     def _check_stalled(self, now: float) -> None:
-        """End streams whose bytes have not moved for SEND_TIMEOUT, whatever WINDOW_UPDATEs arrived meanwhile."""
-        stalled: dict[int, tuple[int, float]] = {}
-        for stream_id, left in self.engine.send_progress().items():
-            before, since = self._progress.get(stream_id, (-1, now))
-            if left != before:
-                since = now
-            stalled[stream_id] = (left, since)
-        self._progress = stalled
-        for stream_id, (_, since) in stalled.items():
-            if now >= since + SEND_TIMEOUT:
-                self.engine.reset(stream_id)
-                exchange = self.exchanges.get(stream_id)
-                if exchange is not None:
-                    self._abandon(exchange, "send-timeout")
+        for stream_id in self._stall_watch.look(self.engine.send_progress(), now):
+            self.engine.reset(stream_id)
+            exchange = self.exchanges.get(stream_id)
+            if exchange is not None:
+                self._abandon(exchange, "send-timeout")
         self.flush()
 
     def _next_deadline(self, now: float) -> float:
@@ -452,7 +394,7 @@ class Connection:
             moments.append(now + INSPECTION)
         else:
             moments.append(self._idle_deadline())
-        moments.extend(body_deadline(each._body) for each in self.exchanges.values() if each._body is not None)
+        moments.extend(each.body.deadline for each in self.exchanges.values() if each.body is not None)
         return min(moments)
 
     def _idle_deadline(self) -> float:

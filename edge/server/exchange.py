@@ -14,23 +14,24 @@ from edge.http.message import Fields, Request, ResponseHead
 
 if TYPE_CHECKING:
     from edge.server.connection import Connection
+    from edge.server.request_body import RequestBody
 
 CLIENT_GONE = 499
 """Status in the access log of an exchange whose client left before a response head (nginx's number)."""
 
 
 class ServerExchange:
-    """See `edge.http.exchange.Exchange`; the underscored attributes are shared with `Connection`, and only with it."""
+    """See `edge.http.exchange.Exchange`; what is not in that contract is for the connection and the access log."""
 
     __slots__ = (
-        "_body",
         "_connection",
         "_request_id",
-        "_stalled",
+        "body",
         "peer",
         "receiver",
         "request",
         "sent",
+        "stalled",
         "started",
         "status",
         "stream_id",
@@ -48,10 +49,12 @@ class ServerExchange:
         self.sent = 0
         """Response body bytes handed to the engine."""
         self.started = started
+        self.body: RequestBody | None = None
+        """The rest of the request body, while one is expected."""
+        self.stalled = False
+        """The handler was told not to send: it must be told when it may."""
         self._connection: Connection | None = connection
-        self._body: RequestBody | None = None
         self._request_id = ""
-        self._stalled = False
 
     def __repr__(self) -> str:
         state = "open" if self._connection else "over"
@@ -79,7 +82,7 @@ class ServerExchange:
             return False
         if connection.unsent(self.stream_id) < HIGH_WATER:
             return True
-        self._stalled = True
+        self.stalled = True
         return False
 
     # -- the response -------------------------------------------------------------------------------------------------
@@ -138,32 +141,23 @@ class ServerExchange:
 
     def pause_body(self) -> None:
         """Deliver no more of the request body until `resume_body`."""
-        connection, body = self._connection, self._body
-        if connection is not None and body is not None and not body.paused:
-            body.paused = True
-            connection.body_paused()
+        if self.body is not None and not self.body.paused:
+            self.body.pause()
 
     def resume_body(self) -> None:
         """Deliver the request body again."""
-        connection, body = self._connection, self._body
+        connection, body = self._connection, self.body
         if connection is not None and body is not None and body.paused:
-            body.paused = False
-            connection.body_resumed(self, body)
+            connection.resume_body(body)
 
+    # -- the connection's side ------------------------------------------------------------------------------------------
 
-class RequestBody:
-    """How far the body of a request has come. Exists only while a body is expected."""
+    @property
+    def is_open(self) -> bool:
+        """Whether the handler may still say something."""
+        return self._connection is not None
 
-    __slots__ = ("ended", "paused", "progress", "received", "since", "waiting")
-
-    def __init__(self, now: float) -> None:
-        self.paused = False
-        self.ended = False
-        """The engine has seen its end."""
-        self.waiting: list[tuple[bytes, int]] = []
-        """Data and credit that arrived while paused."""
-        self.received = 0
-        self.since = now
-        """When receiving began; moved on by the time spent paused, which is not the client's fault."""
-        self.progress = now
-        """When bytes last came, or the body was last resumed."""
+    def detach(self) -> Receiver | None:
+        """The exchange is over: nothing that a handler says has an effect any more. Returns who was listening."""
+        receiver, self.receiver, self._connection = self.receiver, None, None
+        return receiver
