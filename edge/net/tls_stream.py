@@ -73,8 +73,9 @@ class TLSStream(SocketStream):
     def _on_readable(self) -> None:
         for _ in range(READS_PER_TURN):
             try:
-                data = self.tls.read(READ_SIZE)
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                # After our goodbye only the end matters: what still comes is thrown away undeciphered.
+                data = socket.socket.recv(self.tls, READ_SIZE) if self._closing else self.tls.read(READ_SIZE)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
                 return
             except ssl.SSLError:
                 self._lose("tls-error")
