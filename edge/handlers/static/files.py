@@ -32,6 +32,15 @@ _DENIED: Final = {
 }
 """Answered like a missing file; the operator gets a hint why."""
 
+_OVERLOADS: Final = {
+    errno.EMFILE: "out-of-descriptors",
+    errno.ENFILE: "out-of-descriptors",
+    errno.ENOMEM: "out-of-memory",
+}
+
+_MAX_HINTS: Final = 20
+"""Hints per root: names behind a link are for visitors to choose, and the log is not theirs to fill."""
+
 
 class BrokenRead(EdgeError):
     """A file did not yield the bytes it promised: it was cut short or written to, or the disk failed."""
@@ -108,6 +117,7 @@ class Root:
         self._descriptor = -1
         self._identity: tuple[int, int] | None = None
         self._is_missing = False
+        self._hinted: set[bytes] = set()
 
     def open_file(self, name: bytes) -> OpenedFile | None:
         """The regular file called `name` (relative, plain segments), or None when visitors cannot have one of this name.
@@ -150,11 +160,11 @@ class Root:
         return True
 
     def _explain(self, name: bytes, error: OSError) -> None:
-        if error.errno in _ABSENT:
-            return
-        facts = {"directory": os.fsdecode(self._path), "name": repr(name.decode())}
+        """Return if visitors should see 404; raise 503 if the file may well be there."""
         if error.errno in _DENIED:
-            log.warning("static file not served", cause=_DENIED[error.errno], **facts)
-            return
-        log.error("static file unreadable", cause=error.strerror, **facts)
-        raise HTTPError(503, "static-file-unreadable", retry_after=1) from error
+            if name not in self._hinted and len(self._hinted) < _MAX_HINTS:
+                self._hinted.add(name)
+                directory, cause = os.fsdecode(self._path), _DENIED[error.errno]
+                log.warning("static file not served", directory=directory, name=repr(name.decode()), cause=cause)
+        elif error.errno not in _ABSENT:
+            raise HTTPError(503, _OVERLOADS.get(error.errno or 0, "disk-error"), retry_after=1) from error

@@ -88,7 +88,11 @@ class StaticHandler:
 
     def _find(self, exchange: Exchange) -> Entry | None:
         """The entry that the target names; None when the exchange has been answered already, with a redirect."""
-        path = parse_path(exchange.request.target)
+        target = exchange.request.target
+        known = self._entries.get(target.partition(b"?")[0])
+        if known is not None and known.look_again_at > self._clock():
+            return known  # a query, most often a version number, names no other file
+        path = parse_path(target)
         name = file_name(path.segments, self._prefix)
         found = self._catalogue.look_up(format_path(path.segments), name)
         if isinstance(found, Entry):

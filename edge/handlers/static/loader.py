@@ -99,7 +99,8 @@ def _make_variant(name: bytes, coding: str, opened: OpenedFile, traits: Traits, 
     snapshot = opened.snapshot
     validators = Validators(
         etag=_etag(snapshot, coding, traits.content_hash),
-        modified=min(snapshot.modified_seconds, int(posix_now)),  # never later than Date (RFC 9110 §8.8.2.1)
+        # Never later than Date (RFC 9110 §8.8.2.1), nor before dates begin to be sure to have four-digit years.
+        modified=max(0, min(snapshot.modified_seconds, int(posix_now))),
         is_date_strong=posix_now - snapshot.modified_seconds > SETTLED_AFTER,
     )
     encoded = b"" if coding == IDENTITY else coding.encode()

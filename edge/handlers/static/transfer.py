@@ -24,7 +24,7 @@ _SLICES_PER_TURN: Final = 4
 
 
 class Transfer:
-    """The rest of one exchange: `pieces` in order, then the end. Closes `opened` in any case."""
+    """The rest of one exchange: `pieces` (at least one) in order, then the end. Closes `opened` in any case."""
 
     def __init__(self, exchange: Exchange, opened: OpenedFile, pieces: list[Piece], defer: Defer) -> None:
         self._exchange = exchange
@@ -59,10 +59,6 @@ class Transfer:
         for _ in range(_SLICES_PER_TURN):
             if self._is_over or not self._exchange.can_send:
                 return
-            if not self._pieces:
-                self._finish()
-                self._exchange.end()
-                return
             try:
                 data = self._next_slice()
             except BrokenRead:
@@ -70,8 +66,16 @@ class Transfer:
                 self._exchange.abort("static-file-changed")
                 return
             self._exchange.send_body(data)
+            if not self._pieces:
+                self._end()
+                return
         self._is_deferred = True
         self._defer(self._take_turn)
+
+    def _end(self) -> None:
+        if not self._is_over:  # the client may have gone while the last slice was sent
+            self._finish()
+            self._exchange.end()
 
     def _take_turn(self) -> None:
         self._is_deferred = False

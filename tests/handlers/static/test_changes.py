@@ -62,10 +62,14 @@ def test_a_file_changed_just_now_is_read_again(site: StaticSite) -> None:
     assert site.get("/static/a.css").head is settled.head
 
 
-def test_a_date_in_the_future_is_not_sent(site: StaticSite) -> None:
-    """Last-Modified is never later than Date (RFC 9110 §8.8.2.1)."""
-    site.put("a.css", "one", MODIFIED + 5000)
-    assert site.get("/static/a.css").field("last-modified") == "Tue, 14 Nov 2023 22:30:00 GMT"
+@pytest.mark.parametrize(
+    ("modified", "date"),
+    [(MODIFIED + 5000, "Tue, 14 Nov 2023 22:30:00 GMT"), (-5, "Thu, 01 Jan 1970 00:00:00 GMT")],
+)
+def test_odd_dates_are_not_sent(site: StaticSite, modified: int, date: str) -> None:
+    """Last-Modified is never later than Date (RFC 9110 §8.8.2.1) and never before 1970."""
+    site.put("a.css", "one", modified)
+    assert site.get("/static/a.css").field("last-modified") == date
 
 
 def test_a_deleted_file_is_noticed(site: StaticSite) -> None:

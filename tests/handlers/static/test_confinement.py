@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
+from edge.errors import HTTPError
+from edge.handlers.static import files
 from edge.handlers.static.beneath import has_openat2, open_beneath, open_in_kernel, open_resolved
 from tests.handlers.static.site import StaticSite
 
@@ -174,11 +178,49 @@ def test_only_regular_files_are_served(guarded: StaticSite, tmp_path_factory: py
         assert [guarded.status(f"/static/{name}") for name in ("fifo", "s", "css")] == [404, 404, 404]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_file_is_not_found(guarded: StaticSite) -> None:
-    """Permission denied is no business of the visitor's."""
-    (guarded.root / "a.svg").chmod(0)
-    assert guarded.status("/static/a.svg") == 404
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        (errno.EACCES, 404),
+        (errno.EPERM, 404),
+        (errno.ENXIO, 404),
+        (errno.ELOOP, 404),
+        (errno.EIO, 503),
+        (errno.ENFILE, 503),
+    ],
+)
+def test_what_the_disk_refuses(guarded: StaticSite, monkeypatch: pytest.MonkeyPatch, number: int, status: int) -> None:
+    """What visitors may not have is 404 like what is not there; what could not be found out is 503."""
+
+    def refuse(directory: int, path: bytes, name: bytes) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(files, "open_beneath", refuse)  # root, who runs tests in containers, is refused nothing
+    assert guarded.status("/static/a.svg") == status
+
+
+def test_running_out_of_descriptors_is_not_absence(guarded: StaticSite) -> None:
+    """A file that may well be there is 503, and served again as soon as there are descriptors."""
+    guarded.status("/static/css/a.css")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(HTTPError) as error:
+            guarded.exchange("/static/a.svg")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (error.value.status, error.value.reason) == (503, "out-of-descriptors")
+    assert guarded.status("/static/a.svg") == 200
+
+
+def test_hints_are_bounded(guarded: StaticSite) -> None:
+    """The operator hears why a link is not followed, a few times; visitors cannot fill the log with names."""
+    (guarded.root / "out").symlink_to(guarded.root.parent)
+    with capture_logs() as lines:
+        for number in range(100):
+            assert guarded.status(f"/static/out/{number}") == 404
+    assert 0 < len(lines) <= 20
+    assert lines[0]["cause"] == "its link leaves the directory"
 
 
 OPENERS: list[Callable[[int, bytes, bytes], int]] = [
