@@ -8,7 +8,8 @@ heads      response heads of a file in one coding                               
 entry      a file ready to be sent: its variants, their heads and small bodies
 loader     disk → entry
 cache      entries and absences, bounded
-catalogue  ties the five above together: the present state of a name, at most a second old
+catalogue  the present state of a name, at most a second old: joins files, loader and cache
+reply      conditions and ranges held against an entry: a head and the pieces of a body     (pure)
 transfer   streams from an open file
 handler    what answers exchanges
 """
