@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ngh2 import Configuration, Connection, ConnectionClosed, Event, NGH2Error, Role, Setting, StreamClosed, StreamReset
+from ngh2 import Configuration, Connection, ConnectionClosed, NGH2Error, Role, Setting, StreamClosed, StreamReset
 from ngh2 import DataReceived as DataArrived
 from ngh2 import GoAwayReceived as GoAwayArrived
 from ngh2 import RequestReceived as HeadArrived
@@ -93,50 +93,50 @@ class Ngh2Engine(Http2Engine):
             self._take_ahead()
 
     def _take_ahead(self) -> None:
-        if self._ahead_size <= MAX_CONTROL_OUTPUT:
-            self._keep(self._take(_AHEAD))
+        if self._connection.want_write and self._ahead_size <= MAX_CONTROL_OUTPUT:
+            self._take(_AHEAD)
 
-    def _take(self, amount: int) -> bytes:
-        """Output of the library, and the events that come with it."""
+    def _take(self, amount: int) -> None:
+        """Move output of the library to what waits for the driver, and handle the events that come with it."""
         if self._closed:
-            return b""
+            return
         try:
             output = self._connection.data_to_send(amount)
         except NGH2Error:
             self._closed = True
-            output = b""
-        self._watch.bytes_sent(len(output))
-        if len(output) < amount and self._unread:
-            self._stop_uploads()
-        self._handle_events()
-        return output
-
-    def _keep(self, output: bytes) -> None:
+            return
         if output:
             self._ahead.append(output)
             self._ahead_size += len(output)
+            self._watch.bytes_sent(len(output))
+            self._handle_events()
+        if self._unread and len(output) < amount:
+            self._stop_uploads()
 
     def _handle_events(self) -> None:
         for event in self._connection.events():
-            self._handle(event)
+            match event:
+                case HeadArrived():
+                    self._head_arrived(event.stream_id, event.headers, event.end_stream)
+                case StreamClosed():
+                    self._stream_closed(event.stream_id, event.error_code)
+                case DataArrived():
+                    self._data_arrived(event.stream_id, event.data, len(event.data), event.end_stream)
+                case TrailersArrived():
+                    self._trailers_arrived(event.stream_id, event.headers)
+                case StreamReset():
+                    self._stream_reset(event.stream_id)
+                case GoAwayArrived():
+                    self._peer_leaves = True
+                case ConnectionClosed():
+                    self._connection_closed(event.error_code)
+                case _:
+                    pass  # windows, settings, pings and priorities are the library's own business
 
-    def _handle(self, event: Event) -> None:
-        if isinstance(event, HeadArrived):
-            self._head_arrived(event.stream_id, event.headers, event.end_stream)
-        elif isinstance(event, DataArrived):
-            self._data_arrived(event.stream_id, event.data, len(event.data), event.end_stream)
-        elif isinstance(event, TrailersArrived):
-            self._trailers_arrived(event.stream_id, event.headers)
-        elif isinstance(event, StreamReset):
-            if event.stream_id in self._streams:
-                self._reset_known.add(event.stream_id)
-                self._reset_arrived(event.stream_id, "client-reset")
-        elif isinstance(event, StreamClosed):
-            self._stream_closed(event.stream_id, event.error_code)
-        elif isinstance(event, GoAwayArrived):
-            self._peer_leaves = True
-        elif isinstance(event, ConnectionClosed):
-            self._connection_closed(event.error_code)
+    def _stream_reset(self, stream_id: int) -> None:
+        if stream_id in self._streams:
+            self._reset_known.add(stream_id)
+            self._reset_arrived(stream_id, "client-reset")
 
     def _stream_closed(self, stream_id: int, code: int) -> None:
         """Both sides have ended, or the library did not like the request: often only now, after its head was passed on."""
@@ -222,14 +222,18 @@ class Ngh2Engine(Http2Engine):
     def _write_failure(self, code: int) -> None:
         if not self._closed:
             self._connection.terminate_connection(code)
-            self._keep(self._connection.data_to_send())
+            self._ahead.append(self._connection.data_to_send())
             self._closed = True
 
     def data_to_send(self, budget: int) -> bytes:
-        output = b"".join((*self._ahead, self._take(max(budget, _MIN_OUTPUT))))
+        self._take(max(budget, _MIN_OUTPUT))
+        if not self._ahead:
+            return b""
+        output = self._ahead[0] if len(self._ahead) == 1 else b"".join(self._ahead)
         self._ahead.clear()
         self._ahead_size = 0
-        self._look_for_room()
+        if self._crowded:
+            self._look_for_room()
         return output
 
     def unsent(self, stream_id: int) -> int:
