@@ -8,9 +8,21 @@ control budget and the driver's deadlines.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
-from ngh2 import Configuration, Connection, ConnectionClosed, NGH2Error, Role, Setting, StreamClosed, StreamReset
+from ngh2 import (
+    Configuration,
+    Connection,
+    ConnectionClosed,
+    NGH2Error,
+    Priority,
+    PriorityUpdateReceived,
+    Role,
+    Setting,
+    StreamClosed,
+    StreamReset,
+)
 from ngh2 import DataReceived as DataArrived
 from ngh2 import GoAwayReceived as GoAwayArrived
 from ngh2 import RequestReceived as HeadArrived
@@ -26,6 +38,7 @@ from edge.http.limits import (
     MAX_CONTINUATIONS,
     MAX_CONTROL_OUTPUT,
     MAX_FIELDS,
+    MAX_FRAME,
     MAX_HEAD,
     MAX_SETTINGS,
     MAX_STREAMS,
@@ -37,6 +50,8 @@ from edge.http.message import Field, Fields, ResponseHead
 from edge.wire.hpack_encoder import announces_length
 from edge.wire.http2_engine import Http2Engine
 from edge.wire.http2_frames import ErrorCode
+from edge.wire.http2_priority import DEFAULT_PRIORITY, parse_priority
+from edge.wire.http2_stream import Stream
 
 _CONFIGURATION: Final = Configuration(
     auto_window_update=False,
@@ -61,6 +76,12 @@ _AHEAD: Final = 4 * 1024
 
 _MIN_OUTPUT: Final = 1024
 """Output taken even when the driver's budget for bodies is spent: answers to pings and settings go first."""
+
+
+_TAKES_TURNS: Final = Priority(DEFAULT_PRIORITY.urgency, DEFAULT_PRIORITY.incremental)
+
+_LATE: Final = suppress(NGH2Error)
+"""Around writes to a stream that the library may have ended already; the event that says so comes with the next output."""
 
 
 class Ngh2Engine(Http2Engine):
@@ -126,17 +147,25 @@ class Ngh2Engine(Http2Engine):
                     self._trailers_arrived(event.stream_id, event.headers)
                 case StreamReset():
                     self._stream_reset(event.stream_id)
+                case PriorityUpdateReceived():
+                    self._priority_updated(event.prioritized_stream_id, event.field_value)
                 case GoAwayArrived():
                     self._peer_leaves = True
                 case ConnectionClosed():
                     self._connection_closed(event.error_code)
                 case _:
-                    pass  # windows, settings, pings and priorities are the library's own business
+                    pass  # windows, settings and pings are the library's own business
 
     def _stream_reset(self, stream_id: int) -> None:
         if stream_id in self._streams:
             self._reset_known.add(stream_id)
             self._reset_arrived(stream_id, "client-reset")
+
+    def _priority_updated(self, stream_id: int, wish: bytes) -> None:
+        """The library obeys by itself; a response that has not begun must not be put back among those without a wish."""
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            stream.wished_priority = parse_priority(wish)
 
     def _stream_closed(self, stream_id: int, code: int) -> None:
         """Both sides have ended, or the library did not like the request: often only now, after its head was passed on."""
@@ -168,20 +197,36 @@ class Ngh2Engine(Http2Engine):
     # -- output --------------------------------------------------------------------------------------------------------
 
     def _write_interim(self, stream_id: int, status: int, fields: Fields) -> None:
-        self._connection.send_informational_response(stream_id, [(b":status", b"%d" % status), *fields])
+        with _LATE:
+            self._connection.send_informational_response(stream_id, [(b":status", b"%d" % status), *fields])
 
     def _write_head(self, stream_id: int, head: ResponseHead, end: bool) -> None:
-        self._connection.send_response(stream_id, self._headers(head), end_stream=end)
-        if end:
-            self._note_end(stream_id)
+        with _LATE:
+            self._connection.send_response(stream_id, self._headers(head), end_stream=end)
+            if end:
+                self._note_end(stream_id)
+            elif self._streams[stream_id].priority is DEFAULT_PRIORITY:
+                self._connection.set_stream_priority(stream_id, _TAKES_TURNS)
 
     def _write_body(self, stream_id: int, data: Buffer, end: bool) -> None:
-        if len(data):
-            self._connection.send_data(stream_id, data, end_stream=end)
-        elif end:
-            self._connection.end_stream(stream_id)
-        if end:
-            self._note_end(stream_id)
+        with _LATE:
+            if len(data):
+                self._connection.send_data(stream_id, data, end_stream=end)
+            elif end:
+                self._connection.end_stream(stream_id)
+            if end:
+                self._note_end(stream_id)
+
+    def _write_whole(self, stream: Stream, head: ResponseHead, body: Buffer) -> None:
+        """A small body needs no turn of its own."""
+        if not body or len(body) > MAX_FRAME:
+            super()._write_whole(stream, head, body)
+            return
+        stream.response_ended = True
+        with _LATE:
+            self._connection.send_response(stream.stream_id, self._headers(head))
+            self._connection.send_data(stream.stream_id, body, end_stream=True)
+            self._note_end(stream.stream_id)
 
     def _note_end(self, stream_id: int) -> None:
         if not self._streams[stream_id].request_ended:
