@@ -8,6 +8,9 @@ from collections.abc import Callable
 from typing import Generic
 
 from edge.process.channel import Channel, Inbound, Outbound
+from edge.telemetry.logs import get_logger
+
+log = get_logger("process")
 
 
 class ChannelOnLoop(Generic[Inbound, Outbound]):
@@ -43,12 +46,18 @@ class ChannelOnLoop(Generic[Inbound, Outbound]):
     def _readable(self) -> None:
         for message, attachment in self._channel.receive():
             if self._channel.fileno() >= 0:
-                self._received(message, attachment)
+                self._handle(message, attachment)
             elif attachment is not None:  # closed by what an earlier message of this batch asked for
                 attachment.close()
         if not self._channel.is_open and self._channel.fileno() >= 0:
             self.close()
             self._gone()
+
+    def _handle(self, message: Inbound, attachment: socket.socket | None) -> None:
+        try:
+            self._received(message, attachment)
+        except Exception:  # one message that cannot be handled must not take those behind it along
+            log.exception("message failed", message=type(message).__name__)
 
     def _writable(self) -> None:
         self._channel.flush()

@@ -78,6 +78,10 @@ BaseContext: TypeAlias = Any
 """The `ssl.SSLContext` made before the first fork, whose session ticket keys all workers share. This room only hands it on."""
 
 
+def leave_logs_alone(_config: Config) -> None:
+    """The `configure_logs` of a program that has set up logging itself."""
+
+
 @dataclass(frozen=True)
 class Parts:
     """How the things that the processes run are made, and the one hook for logging.
@@ -89,11 +93,12 @@ class Parts:
     make_service: Callable[[Config, Sequence[ListeningSocket], BaseContext, asyncio.AbstractEventLoop], Service]
     make_manager: Callable[[Config, Publisher], Manager]
     new_base_context: Callable[[], BaseContext]
-    configure_logs: Callable[[Config], None]
-    """Called in the supervisor at the start and with each new configuration; children inherit the effect."""
+    configure_logs: Callable[[Config], None] = leave_logs_alone
+    """Called in the supervisor at the start and with each new configuration (workers inherit the effect), and in the
+    keeper when it is told about a new one."""
 
 
-def real_parts(configure_logs: Callable[[Config], None]) -> Parts:
+def real_parts(configure_logs: Callable[[Config], None] = leave_logs_alone) -> Parts:
     """The parts of the product. Imported by name and late: the shells must not depend on what they run."""
     build = importlib.import_module("edge.process.build")
     contexts = importlib.import_module("edge.tls.contexts")
