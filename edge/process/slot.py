@@ -50,6 +50,7 @@ class Slot:
         self._start = start
         self._backoff = RestartBackoff()
         self._refill: Timer | None = None
+        self._wanted = True
         self._retired = False
 
     def __repr__(self) -> str:
@@ -62,7 +63,7 @@ class Slot:
 
     @property
     def is_retired(self) -> bool:
-        """Whether no other process will be started here."""
+        """Whether the process has been told to end."""
         return self._retired
 
     def fill(self) -> None:
@@ -77,15 +78,20 @@ class Slot:
         self.child = child
         self._reactor.watch(child.channel, lambda: self._hear(child))
 
-    def retire(self, seconds: float) -> None:
-        """Tell the process to end within `seconds`, then kill it; start no other. Said again, the earlier deadline counts."""
-        self._retired = True
+    def let_end(self) -> None:
+        """Start no other process here."""
+        self._wanted = False
         if self._refill is not None:
             self._refill.cancel()
+
+    def retire(self, seconds: float) -> None:
+        """Tell the process to end within `seconds`, then kill it; start no other. Said again, the earlier deadline counts."""
+        self.let_end()
+        self._retired = True
         child = self.child
         if child is not None:
             child.channel.send(Drain(seconds))
-            self._reactor.call_later(seconds + KILL_GRACE, lambda: self._kill(child, "too slow to end"))
+            self._reactor.call_later(seconds + KILL_GRACE, lambda: self._kill_late(child))
 
     def reap(self) -> None:
         """Notice that the process has ended, and arrange for the next one."""
@@ -98,14 +104,21 @@ class Slot:
         self.child = None
         self._hear(child)  # what it said last
         self._reactor.forget(child.channel)
-        if not self._retired:
+        if self._wanted:
             self._replace(child, os.waitstatus_to_exitcode(status))
 
     def _replace(self, dead: Child, code: int) -> None:
         lived = time.monotonic() - dead.started
         delay = self._backoff.delay(lived, was_ready=dead.is_ready)
-        event = f"{self._role} cannot start" if code == EXIT_CANNOT_START else f"{self._role} ended unexpectedly"
-        log.error(event, pid=dead.pid, cause=_cause(code), lived_seconds=round(lived, 1), again_in_seconds=delay)
+        event = "process cannot start" if code == EXIT_CANNOT_START else "process ended unexpectedly"
+        log.error(
+            event,
+            process=self._role,
+            pid=dead.pid,
+            cause=_cause(code),
+            lived_seconds=round(lived, 1),
+            again_in_seconds=delay,
+        )
         self._refill = self._reactor.call_later(delay, self.fill)
 
     def _hear(self, child: Child) -> None:
@@ -113,12 +126,15 @@ class Slot:
             child.is_ready = True
         if not child.channel.is_open:
             self._reactor.forget(child.channel)
-            self._kill(child, "closed its channel")
+            self._kill(child)  # it is ending anyway, or can no longer be told anything
 
-    def _kill(self, child: Child, reason: str) -> None:
-        """A process that cannot be told anything, or does not do what it is told, ends by force."""
+    def _kill_late(self, child: Child) -> None:
         if self.child is child:
-            log.debug("killing", process=self._role, pid=child.pid, reason=reason)
+            log.warning("process does not end, killing it", process=self._role, pid=child.pid)
+            self._kill(child)
+
+    def _kill(self, child: Child) -> None:
+        if self.child is child:
             os.kill(child.pid, signal.SIGKILL)
 
 

@@ -106,6 +106,7 @@ class Supervisor:
         seconds = 0.0 if self._stopping else self._current.generation.config.drain_seconds
         self._stopping = True
         log.info("stopping", pid=os.getpid(), within_seconds=seconds)
+        self._tree.keeper.let_end()  # it may have been sent the same signal, with the whole group
         self._tree.retire_workers(seconds)
         for crew in (self._current, self._incoming):
             if crew is not None:

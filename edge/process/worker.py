@@ -108,6 +108,7 @@ class Worker:
         if not self._service.is_drained:
             if self._loop.time() < self._drain_deadline:
                 return
+            log.warning("drain deadline passed, ending what is in flight", pid=os.getpid())
             self._service.abort_all()
         self._loop.stop()
 

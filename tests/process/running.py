@@ -170,10 +170,12 @@ def wait_ended(pids: set[int]) -> None:
 
 
 @contextlib.contextmanager
-def running(config: Config, **environment: str) -> Iterator[Running]:
-    """A supervisor that has begun; at the end it and its children are gone, whatever the test did."""
+def running(config: Config, *, serves: bool = True, **environment: str) -> Iterator[Running]:
+    """A supervisor whose workers serve; at the end it and its children are gone, whatever the test did."""
     edge = Running(config, **environment)
     try:
+        if serves:
+            edge.wait_log("serving")
         yield edge
     finally:
         with contextlib.suppress(OSError):

@@ -91,8 +91,6 @@ class SampleService:
     def begin_drain(self) -> None:
         for sock in self.watched:
             self.loop.remove_reader(sock)
-        for connection in [each for each in self.connections if not each.received]:
-            connection.close()
 
     @property
     def is_drained(self) -> bool:
