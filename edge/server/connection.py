@@ -38,6 +38,9 @@ from edge.wire.engine import (
     StreamAborted,
 )
 
+GOAWAY_DELAY: Final = 0.5
+"""Seconds between the two GOAWAYs of a graceful end (RFC 9113 §6.8): more than a round trip, for requests on their way."""
+
 INSPECTION: Final = 15.0
 """Seconds between two looks at a connection on which streams may be stuck in flow control."""
 
@@ -116,7 +119,7 @@ class Connection:
                     self._request_received(event, now)
                 else:
                     self._dispatch(event, now)
-            if not engine.has_buffered or self.exchanges or self._closing:
+            if not engine.has_buffered or self._closing or (self.exchanges and not engine.multiplexed):
                 break
             events = engine.receive_data(b"", now)
         self._in_turn = False
@@ -221,6 +224,9 @@ class Connection:
             server.record(exchange, now)
         if not whole:
             server.response_cut(exchange, reason or "length-mismatch")
+            if not self.engine.multiplexed:
+                self.stream.abort()  # a reset: even a body that only the end of the connection delimits is seen to be cut
+                return
         if exchange.body is not None and not exchange.body.ended:
             self._stop_body(exchange.body, now)
         if not self.exchanges:
@@ -311,13 +317,22 @@ class Connection:
 
     def begin_drain(self) -> None:
         """Take no new request; close when what is in flight has finished."""
-        self._draining = True
         if not self.is_open or self._closing:
             return
         self.engine.shut_down()
+        if self.engine.multiplexed:
+            self.flush()
+            self.server.loop.call_later(GOAWAY_DELAY, self._finish_drain)
+        else:
+            self._finish_drain()
+
+    def _finish_drain(self) -> None:
+        if self._closing:
+            return
+        if self.engine.multiplexed:
+            self.engine.shut_down()
+        self._draining = True
         self.flush()
-        if not self.exchanges and self.engine.is_idle and not self._closing:
-            self._close()
 
     def _close(self, *, linger: bool = False) -> None:
         if self._closing:

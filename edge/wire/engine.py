@@ -63,7 +63,10 @@ class StreamAborted(Struct, frozen=True, gc=False):
 
 
 class StreamWritable(Struct, frozen=True, gc=False):
-    """`unsent(stream_id)` fell to LOW_WATER or below after having been above HIGH_WATER."""
+    """`unsent(stream_id)` fell to LOW_WATER or below after having been above HIGH_WATER.
+
+    Bodies drain while `data_to_send` is taken, so a driver asks `take_writable` after it; what it does not ask for is
+    reported by the next `receive_data` as this event."""
 
     stream_id: int
 
@@ -92,14 +95,15 @@ class Engine(Protocol):
         """Feed bytes from the peer; `now` is a monotonic clock reading in seconds (for rate budgets).
 
         HTTP/1.1: requests behind an unanswered one are kept inside; call again with b"" once a response has ended and
-        `has_buffered` is True."""
+        `has_buffered` is True. HTTP/2: taking output can bring a late `StreamAborted`; call again with b"" when
+        `has_buffered` is True after `data_to_send`."""
 
     def receive_eof(self) -> list[Event]:
         """The peer will send no more. Unfinished requests are aborted."""
 
     @property
     def has_buffered(self) -> bool:
-        """Whether `receive_data(b"", now)` would make progress (pipelined requests)."""
+        """Whether `receive_data(b"", now)` would make progress (pipelined requests, late events)."""
 
     @property
     def head_in_progress(self) -> bool:
@@ -143,10 +147,17 @@ class Engine(Protocol):
     def data_to_send(self, budget: int) -> bytes:
         """Bytes to write now: all control and head bytes, and body bytes up to about `budget`. b"" when there is nothing.
 
-        Call again when the socket has taken them."""
+        Call again when the socket has taken them, then ask `take_writable`."""
+
+    def take_writable(self) -> list[int]:
+        """Streams that have become writable (see `StreamWritable`) since the last call. HTTP/1.1: always empty."""
 
     def shut_down(self) -> None:
-        """Begin a graceful end: GOAWAY (2^31-1, then the last stream seen), or `connection: close` on the next response."""
+        """Begin a graceful end: `connection: close` on the next response, or GOAWAY.
+
+        HTTP/2 takes two steps (RFC 9113 §6.8): the first call says 2^31-1, so that requests on their way are answered; a
+        second call, or the next data from the peer, names the last stream seen, and newer ones are refused from then on.
+        The driver SHOULD make the second call after about a round trip; only then can `must_close` become True."""
 
     @property
     def must_close(self) -> bool:
