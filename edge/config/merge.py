@@ -10,9 +10,11 @@ Outside sites that is one value for another; a repeatable flag (`--bind`) replac
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import structs
 
-from edge.config.given import Complaints, RawSettings, RawSite
+from edge.config.given import Complaints, Given, RawSettings, RawSite
 
 
 def merge(flags: RawSettings, file: RawSettings, complaints: Complaints) -> RawSettings:
@@ -48,6 +50,5 @@ def _override(site: RawSite, flags: RawSite) -> RawSite:
 
 
 def _flags_of(site: RawSite) -> list[str]:
-    lists = (*site.names, *site.upstreams, *site.static)
-    single = (site.cert, site.key)
-    return list(dict.fromkeys([each.place for each in lists] + [each.place for each in single if each is not None]))
+    written: list[Given[Any] | None] = [*site.names, *site.upstreams, *site.static, site.cert, site.key]
+    return list(dict.fromkeys(given.place for given in written if given is not None))
