@@ -12,7 +12,7 @@ from edge.config.files import storage_directory
 from edge.config.flags import Flags, settings_of_flags
 from edge.config.given import Complaints, RawSettings
 from edge.config.merge import merge
-from edge.config.names import is_private
+from edge.config.names import is_public
 from edge.config.schema import Config, Site
 from edge.config.settings import (
     ENGINES,
@@ -110,4 +110,4 @@ def _complain_about_wildcards(raw: RawSettings, config: Config, complaints: Comp
 def _unprovable(site: Site, config: Config) -> list[str]:
     if site.key_pair is not None:
         return []
-    return [name for name in site.names if name.startswith("*.") and (config.acme.explicit or not is_private(name))]
+    return [name for name in site.names if name.startswith("*.") and (config.acme.explicit or is_public(name))]

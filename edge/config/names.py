@@ -15,12 +15,12 @@ import idna
 MAX_NAME: Final = 253
 """Characters in a host name (RFC 1035 §2.3.4: 255 bytes on the wire)."""
 
-PRIVATE_SUFFIXES: Final = (
-    "localhost", "test", "example", "invalid",  # RFC 6761
-    "local",  # RFC 6762
-    "home.arpa",  # RFC 8375
-    "internal",  # reserved by ICANN in 2024 for private use
-)  # fmt: skip
+LOCAL_SUFFIXES: Final = frozenset({
+    # RFC 6761, RFC 6762, RFC 7686, RFC 8375, RFC 9476 and ICANN's reservation of .internal (2024)
+    "localhost", "test", "example", "invalid", "local", "onion", "home.arpa", "alt", "internal",
+    # never delegated because private networks use them (ICANN name collision list; RFC 6762 appendix G)
+    "lan", "home", "corp", "mail", "intranet", "private",
+})  # fmt: skip
 """Domains below which no public CA certifies a name."""
 
 _PLAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?").fullmatch
@@ -96,15 +96,12 @@ def _in_words(error: UnicodeError) -> str:
     return words[0].lower() + words[1:]
 
 
-def is_private(name: str) -> bool:
-    """Whether no public CA certifies `name` (a value of `parse_name`): local, reserved and single-label names, and IP
-    addresses that are not global."""
+def is_public(name: str) -> bool:
+    """Whether a public CA could certify `name`, a value of `parse_name`: below a delegated top-level domain, or a globally
+    routed address."""
+    host = name.removeprefix("*.")
     try:
-        return not ipaddress.ip_address(name).is_global
+        return ipaddress.ip_address(host).is_global
     except ValueError:
-        host = name.removeprefix("*.")
-        return (
-            "." not in host
-            or host.endswith(tuple("." + suffix for suffix in PRIVATE_SUFFIXES))
-            or host in PRIVATE_SUFFIXES
-        )
+        labels = host.split(".")
+    return len(labels) > 1 and LOCAL_SUFFIXES.isdisjoint((labels[-1], ".".join(labels[-2:])))

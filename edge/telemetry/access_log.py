@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from edge.telemetry.access_lines import MAX_TARGET, escape, find_unsafe, json_line, safe_target, text_line
+from edge.telemetry.access_lines import MAX_TARGET, cut, find_unsafe, json_line, redact_query, text_line
 from edge.telemetry.destination import Destination, open_file, open_standard_output
 from edge.telemetry.line_sink import LineSink
 from edge.telemetry.logs import LogFormat
@@ -73,10 +73,12 @@ class AccessLog:
         if second != self._second:
             self._second = second
             self._moment = self._format_time(second)
-        if b"?" in target or len(target) > MAX_TARGET or find_unsafe(target):
-            target = safe_target(target)
+        if b"?" in target:
+            target = redact_query(target)
+        if find_unsafe(target) or len(target) > MAX_TARGET:
+            target = cut(target)
         if find_unsafe(authority) or find_unsafe(method):
-            method, authority = escape(method[:MAX_TARGET]), escape(authority[:MAX_TARGET])
+            method, authority = cut(method), cut(authority)
         sink.add(
             self._format_line(
                 self._moment,
