@@ -37,6 +37,8 @@ REGISTER_AGAIN_AFTER = 86400.0
 LOCK_TRIES = 30
 """Seconds to wait for another process that is registering the same account; it needs a few round trips."""
 
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]{4,}={0,2}")
+
 
 class ExternalAccount(Struct, frozen=True):
     """What a CA with customer accounts hands out (RFC 8555 §7.3.4): key identifier and base64url HMAC key."""
@@ -147,7 +149,12 @@ class Accounts:
             terms_of_service_agreed=True,
             external_account_binding=self._binding(key, conversation.directory.new_account),
         )
-        return await self._post(conversation, key, message)
+        try:
+            return await self._post(conversation, key, message)
+        except ProblemFailure as exc:
+            if exc.error_class is ErrorClass.POLICY:  # "malformed" is what CAs call a wrong or used external account
+                exc.error_class = ErrorClass.ACCOUNT
+            raise
 
     async def _post(self, conversation: Conversation, key: JWK, message: messages.NewRegistration) -> str:
         conversation.sign_with(key, "")
@@ -157,18 +164,17 @@ class Accounts:
         """The account key signed with the HMAC key that the CA handed out."""
         if self._external is None:
             return None
-        endpoint = messages.Directory({"newAccount": new_account})
-        try:
-            return messages.ExternalAccountBinding.from_data(
-                key.public_key(), self._external.kid, self._external.hmac_key, endpoint
-            )
-        except (josepy.errors.Error, ValueError) as exc:
+        if not _BASE64URL.fullmatch(self._external.hmac_key):
             raise IssueFailed(
                 ErrorClass.ACCOUNT,
                 "account",
                 "the HMAC key of the external account is not base64url",
                 hint="copy it anew",
-            ) from exc
+            )
+        endpoint = messages.Directory({"newAccount": new_account})
+        return messages.ExternalAccountBinding.from_data(
+            key.public_key(), self._external.kid, self._external.hmac_key, endpoint
+        )
 
     # -- storage -------------------------------------------------------------------------------------------------------
 

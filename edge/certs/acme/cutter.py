@@ -29,7 +29,9 @@ class Cutter:
         self.was_cut = False
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
+        self._retired: set[socket.socket] = set()
         self._request = 0
+        self._in_request = False
 
     def watch(self, sock: socket.socket) -> None:
         """Cut this socket, too, when the time comes; the cutter owns it from now on."""
@@ -39,10 +41,12 @@ class Cutter:
                 _shut_down(sock)
 
     def forget(self, sock: socket.socket) -> None:
-        """Close the duplicate: its connection is closed."""
+        """The connection is closed. Its duplicate follows after the request: a reply without a length is read to its end
+        from a connection that http.client has closed already."""
         with self._lock:
-            self._sockets.discard(sock)
-        sock.close()
+            self._retired.add(sock)
+            if not self._in_request:
+                self._close_retired()
 
     def cut(self) -> None:
         """Shut all connections down now."""
@@ -54,6 +58,7 @@ class Cutter:
         """Whatever is still going on after this time is cut."""
         with self._lock:
             self._request += 1
+            self._in_request = True
             self.was_cut = False
             timer = threading.Timer(seconds, self._expire, (self._request,))
         timer.daemon = True
@@ -62,11 +67,19 @@ class Cutter:
             yield
         finally:
             timer.cancel()
+            with self._lock:
+                self._in_request = False
+                self._close_retired()
 
     def _expire(self, request: int) -> None:
         with self._lock:
             if request == self._request:  # a timer that fired while it was cancelled must not cut the next request
                 self._cut_locked()
+
+    def _close_retired(self) -> None:
+        self._sockets -= self._retired
+        while self._retired:
+            self._retired.pop().close()
 
     def _cut_locked(self) -> None:
         self.was_cut = True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,12 @@ from cryptography import x509
 
 from edge.certs.acme.account import ExternalAccount
 from edge.certs.acme.issuer import AcmeIssuer
+from edge.certs.issuer import ErrorClass, IssueFailed
+from edge.certs.publisher import HTTP01, TLSALPN01
 from edge.storage.filesystem import FileSystemStorage
 from tests.certs.acme.fakes import Crash, FakeJournal, FakePublisher, general_name
 from tests.pebble import Pebble
+from tests.pebble.server import PROFILES
 
 NEW_ORDER = "/order-plz"
 
@@ -248,8 +253,8 @@ def test_an_external_account_is_bound(tmp_path: Path) -> None:
         bound = issuer_for(ca, tmp_path / "s", external_account=ExternalAccount("kid-1", secret))
         asyncio.run(issue(ca, bound, FakeJournal(("a.test",)), FakePublisher()))
         for external, words in ((None, "account"), (ExternalAccount("kid-1", "!"), "base64url")):
+            unbound = issuer_for(ca, tmp_path / "t", external_account=external)
             with pytest.raises(IssueFailed, match=words) as caught:
-                unbound = issuer_for(ca, tmp_path / "t", external_account=external)
                 asyncio.run(issue(ca, unbound, FakeJournal(("a.test",)), FakePublisher()))
             assert caught.value.error_class is ErrorClass.ACCOUNT
             assert secret not in str(caught.value)
