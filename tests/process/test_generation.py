@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import sys
 from pathlib import Path
 
 import msgspec
@@ -33,6 +33,6 @@ def test_a_configuration_that_no_message_can_hold_is_a_complaint(tmp_path: Path)
 
 def test_a_loop_that_is_not_installed_is_a_complaint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The operator reads which package is missing."""
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setitem(sys.modules, "uvloop", None)
     with pytest.raises(ConfigError, match=r"pip install 'edge\[fast\]'"):
         prepare(msgspec.structs.replace(sample_config(tmp_path), loop="uvloop"))
