@@ -53,7 +53,7 @@ class HTTP1Engine:
         return f"<HTTP1Engine stream {self._reader.stream_id} answered {self._answered} must_close {self.must_close}>"
 
     # -- reading ------------------------------------------------------------------------------------------------------
-    def receive_data(self, data: bytes, now: float) -> list[Event]:  # noqa: ARG002 - HTTP/1.1 has no rate budgets
+    def receive_data(self, data: bytes, now: float) -> list[Event]:
         """See `Engine`. At most one request is under way; what lies behind it waits unparsed."""
         events = self._reader.receive(data)
         if self._eof:
@@ -136,11 +136,19 @@ class HTTP1Engine:
             self._writer.drop()
             self._close()
 
-    def unsent(self, stream_id: int) -> int:  # noqa: ARG002 - the contract's signature
+    def unsent(self, stream_id: int) -> int:
         """Always 0: HTTP/1.1 has no flow control of its own."""
         return 0
 
-    def data_to_send(self, budget: int) -> bytes:  # noqa: ARG002 - the driver stops the source by what the socket holds
+    def send_progress(self) -> dict[int, int]:
+        """Always empty: nothing is queued inside."""
+        return {}
+
+    def take_writable(self) -> list[int]:
+        """Always empty: no stream ever stops being writable here."""
+        return []
+
+    def data_to_send(self, budget: int) -> bytes:
         """Everything written since the last call."""
         return self._writer.take()
 
