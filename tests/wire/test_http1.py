@@ -356,6 +356,16 @@ def test_the_end_of_input_in_a_body(raw: bytes) -> None:
     assert engine.receive_eof() == [StreamAborted(1, "truncated-body"), ConnectionEnded("truncated-body")]
 
 
+def test_a_broken_body_does_not_spoil_a_response_that_has_begun() -> None:
+    """The engine's own 400 is for requests that nobody has begun to answer; the cut-off response speaks for itself."""
+    engine = open_with(chunked(b"1\r\na\r\n"))
+    engine.send_head(1, ResponseHead(200))
+    engine.data_to_send(1)
+    assert engine.receive_data(b"x\r\n", 0.0) == [StreamAborted(1, "chunk-syntax"), ConnectionEnded("chunk-syntax")]
+    assert engine.data_to_send(1) == b""
+    assert engine.must_close
+
+
 def test_a_client_may_close_its_half_and_wait() -> None:
     """Complete requests are answered after EOF, pipelined ones too; then the connection ends."""
     visit = Visit()
