@@ -76,7 +76,7 @@ def test_a_name_of_ours_is_served_on_any_port(authority: bytes) -> None:
 
 @pytest.mark.parametrize(
     "authority",
-    [b"", b"evil.test", b"b.test", b"x.y.b.test", b"xa.test", b"a.test.evil.test", b"127.0.0.2", b"[::2]", b"*.b.test"],
+    [b"", b"evil.test", b"b.test", b"x.y.b.test", b"xa.test", b"a.test.evil.test", b"127.0.0.2", b"[::2]"],
 )
 def test_a_name_that_is_not_ours_is_421(authority: bytes) -> None:
     """Whatever the path; no application ever sees an unknown host."""
