@@ -15,7 +15,7 @@ import click
 
 from edge.cli.actions import Actions
 from edge.cli.grouped_help import SETTINGS, GroupedCommand, option
-from edge.cli.options import RUNNING, SITE, add_options, takes_flags
+from edge.cli.options import add_options, takes_flags
 from edge.cli.root import RootCommand
 from edge.errors import ConfigError
 
@@ -89,10 +89,10 @@ def check(actions: Actions, flags: Flags) -> int:
 
 @command_line.command(cls=GroupedCommand, context_settings=SETTINGS)
 @add_options((
-    option("--config", group=SITE, metavar="FILE", help="Look into the storage directory that this edge.toml names."),
-    option("--storage", group=SITE, metavar="DIR",
+    option("--config", group="Options", metavar="FILE", help="Look into the storage directory that this edge.toml names."),
+    option("--storage", group="Options", metavar="DIR",
            help="The storage directory. Default: /var/lib/edge as root, else $XDG_DATA_HOME/edge."),
-    option("--json", "as_json", group=RUNNING, is_flag=True, help="JSON for programs; times are POSIX seconds."),
+    option("--json", "as_json", group="Options", is_flag=True, help="JSON for programs; times are POSIX seconds."),
 ))  # fmt: skip
 @click.pass_obj
 def certs(actions: Actions, config: str | None, storage: str | None, as_json: bool) -> int:

@@ -29,7 +29,7 @@ def readable_directory(text: str, base: str) -> str:
     """The absolute path of a directory whose files can be listed and opened."""
     path = absolute(text, base)
     if not Path(path).exists():
-        raise ValueError(f"{path!r} does not exist; create the directory first{_collect_hint(path)}")
+        raise ValueError(f"{path!r} does not exist; create it first{_collect_hint(path)}")
     if not Path(path).is_dir():
         raise ValueError(f"{path!r} is a file; name a directory")
     if not os.access(path, os.R_OK | os.X_OK, effective_ids=True):
@@ -38,7 +38,7 @@ def readable_directory(text: str, base: str) -> str:
 
 
 def _collect_hint(path: str) -> str:
-    return " (Django fills STATIC_ROOT with: python manage.py collectstatic)" if "static" in Path(path).name else ""
+    return " (Django: python manage.py collectstatic)" if "static" in Path(path).name else ""
 
 
 def log_file(text: str, base: str) -> str:
