@@ -30,7 +30,7 @@ from josepy.b64 import b64decode
 from josepy.interfaces import JSONDeSerializable
 from josepy.jwa import ES256
 from msgspec import Struct
-from requests.utils import get_environ_proxies
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 
 from edge.certs.acme.cutter import CuttableAdapter, Cutter
 from edge.certs.acme.limits import LARGEST_CHAIN, LARGEST_DOCUMENT, MOST_NONCE_TRIES, Limits
@@ -221,7 +221,7 @@ class Network(ClientNetwork):
             headers=headers,
             data=data,
             timeout=(self._limits.connect, self._limits.read),
-            verify=True,  # certifi's roots, added to what the adapter's context trusts
+            verify=True,
             allow_redirects=False,  # a redirected POST would become a GET, or hand the signature to somebody else
             stream=True,
             proxies=_proxies(url),
@@ -259,8 +259,9 @@ def _read_body(raw: Any, largest: int) -> bytes:
 
 
 def _trust(ca_file: str) -> ssl.SSLContext:
-    """A TLS 1.2+ context that trusts the operator's CA file; certifi's roots are added with each connection."""
+    """A TLS 1.2+ context that trusts certifi's roots and the operator's CA file."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cafile=DEFAULT_CA_BUNDLE_PATH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file:
         try:
