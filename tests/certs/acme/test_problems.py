@@ -16,9 +16,7 @@ PREFIX = "urn:ietf:params:acme:error:"
 MEMBERS = st.sampled_from(["type", "detail", "subproblems", "identifier", "value", "status"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(MEMBERS | st.text(max_size=5), inner, max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(MEMBERS | st.text(max_size=5), inner, max_size=5),
     max_leaves=20,
 )
 
