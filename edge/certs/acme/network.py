@@ -28,7 +28,7 @@ from josepy.b64 import b64decode
 from josepy.interfaces import JSONDeSerializable
 from josepy.jwa import ES256
 from msgspec import Struct
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 
 from edge.certs.acme.cutter import CuttableAdapter, Cutter
 from edge.certs.acme.limits import LARGEST_CHAIN, LARGEST_DOCUMENT, MOST_NONCE_TRIES, Limits
@@ -59,7 +59,6 @@ _FOREIGN = (
     ValueError,
     TypeError,
     AttributeError,
-    KeyError,
     AssertionError,
 )
 
@@ -103,6 +102,10 @@ class _RefusedError(Exception):
 
 class _CutError(Exception):
     """The total deadline passed, or the network was closed."""
+
+
+class _NoNonceError(Exception):
+    """The CA answered newNonce without a nonce (RFC 8555 §7.2 demands one); often a proxy has taken it away."""
 
 
 class Network(ClientNetwork):
@@ -155,6 +158,8 @@ class Network(ClientNetwork):
                 raise self._refusal(phase, exc) from exc
             except _CutError as exc:
                 raise nonsense(phase, f"the CA did not finish its reply within {self._limits.request:g} s") from exc
+            except _NoNonceError as exc:
+                raise nonsense(phase, "the CA gave no nonce; does a proxy in between take Replay-Nonce away?") from exc
             except _FOREIGN as exc:
                 raise transport_failure(phase, exc) from exc
             finally:
@@ -240,6 +245,12 @@ class Network(ClientNetwork):
         if not 200 <= response.status < 300:
             raise _RefusedError(response)
         return response
+
+    def _get_nonce(self, url: str, new_nonce_url: str) -> str:
+        try:
+            return super()._get_nonce(url, new_nonce_url)
+        except KeyError as exc:
+            raise _NoNonceError from exc
 
     def _add_nonce(self, response: _Response) -> None:  # type: ignore[override]  # see _send_request
         """Keep the nonce of any reply, also of an error. The newest replaces what was kept; a missing one is no error."""

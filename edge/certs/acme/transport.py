@@ -19,10 +19,7 @@ def nonsense(phase: str, detail: str) -> IssueFailed:
 
 def transport_failure(phase: str, exc: BaseException) -> IssueFailed:
     """A foreign error on the way to the CA, in words."""
-    cause = _innermost(exc)
-    if isinstance(cause, KeyError):
-        return nonsense(phase, "the CA gave no nonce")
-    words, hint = _explain(cause)
+    words, hint = _explain(_innermost(exc))
     return IssueFailed(ErrorClass.TRANSPORT, phase, clean(words), hint=hint)
 
 
@@ -47,7 +44,7 @@ def _innermost(exc: BaseException) -> BaseException:
     """The first cause: requests and urllib3 wrap an OSError up to three times, in an attribute, an argument or the context."""
     for _ in range(8):
         told = (getattr(exc, "reason", None), *exc.args[:1], exc.__cause__, exc.__context__)
-        inner = next((one for one in told if isinstance(one, BaseException) and one is not exc), None)
+        inner = next((one for one in told if isinstance(one, Exception) and one is not exc), None)
         if inner is None:
             return exc
         exc = inner
