@@ -88,10 +88,8 @@ class FileSystemStorage:
     def store(self, key: str, value: bytes) -> None:
         """Put or replace one value, atomically and durably."""
         path = self._prepare(key)
-        with _explained("write", key), temporary_beside(path) as temporary:
-            write_file(temporary, value)
-            temporary.replace(path)
-            sync_directory(path.parent)
+        with _explained("write", key):
+            _replace(path, value)
 
     def store_directory(self, key: str, values: Mapping[str, bytes]) -> None:
         """Create directory `key` with these files in one step; it must not exist yet."""
@@ -108,7 +106,7 @@ class FileSystemStorage:
 
     def delete(self, key: str) -> None:
         """Remove a value, an alias (not what it points at), or a directory with all below it."""
-        path = self._prepare(key)
+        path = self._writable_path(key)
         with _explained("delete", key):
             doomed = temporary_name(path)
             try:
@@ -150,7 +148,7 @@ class FileSystemStorage:
 
     def quarantine(self, key: str, reason: str) -> None:
         """Move a value or directory to `quarantine/TIME-RANDOM-KEY`, with the reason beside it."""
-        source = self._prepare(key)
+        source = self._writable_path(key)
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._wall_clock()))
         name = f"quarantine/{stamp}-{secrets.token_hex(4)}-{key.replace('/', '-')[-80:]}"
         target = self._prepare(name)
@@ -182,11 +180,16 @@ class FileSystemStorage:
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
 
-    def _prepare(self, key: str) -> Path:
-        """The path of `key`, writable: root checked once, directories above it present."""
+    def _writable_path(self, key: str) -> Path:
+        """The path of `key` in a storage that has been found fit for writing."""
         path = self._path(key)
         if not self._writable:
             self._open_for_writing()
+        return path
+
+    def _prepare(self, key: str) -> Path:
+        """The path of `key`, with the directories above it present."""
+        path = self._writable_path(key)
         with _explained("write", key):
             make_directories(path.parent)
         return path
@@ -195,22 +198,22 @@ class FileSystemStorage:
         with _explained("use", str(self.root)):
             make_directories(self.root)
             self._claim_root()
-            sweep(self.root, self._wall_clock() - TEMPORARY_LIFETIME)
-        self._writable = True
         version = self.load("VERSION")
-        if version is None:
-            self.store("VERSION", b"%d\n" % FORMAT)
-        elif not _VERSION.fullmatch(version) or int(version) > FORMAT:
-            self._writable = False
+        if version is not None and (not _VERSION.fullmatch(version) or int(version) > FORMAT):
             raise StorageError(
                 f"the storage {self.root} was written by a newer edge (VERSION is not {FORMAT} or less):"
                 " upgrade edge, or choose another --storage"
             )
+        with _explained("use", str(self.root)):
+            if version is None:
+                _replace(self.root / "VERSION", b"%d\n" % FORMAT)
+            sweep(self.root, self._wall_clock() - TEMPORARY_LIFETIME)
+        self._writable = True
 
     def _claim_root(self) -> None:
         """Make sure that only we can look into the root, without closing somebody else's directory to them."""
         status = self.root.stat()
-        if status.st_uid != os.geteuid() != 0:
+        if status.st_uid != os.geteuid() and os.geteuid() != 0:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         if not stat.S_IMODE(status.st_mode) & 0o077:
             return
@@ -229,6 +232,13 @@ def _explained(doing: str, key: str) -> Iterator[None]:
     except OSError as exc:
         remedy = _REMEDIES.get(exc.errno or 0) or exc.strerror or type(exc).__name__
         raise StorageError(f"cannot {doing} {key} in the storage: {remedy}") from exc
+
+
+def _replace(path: Path, value: bytes) -> None:
+    with temporary_beside(path) as temporary:
+        write_file(temporary, value)
+        temporary.replace(path)
+        sync_directory(path.parent)
 
 
 def _try_flock(descriptor: int, name: str) -> bool:

@@ -109,7 +109,9 @@ class _NoNonceError(Exception):
 
 
 class Network(ClientNetwork):
-    """Requests to one CA. Set `key` and call `use_account` before signed requests that need an account."""
+    """Requests to one CA, whose TLS is always verified (by `CuttableAdapter`).
+
+    Set `key` and call `use_account` before signed requests that need an account."""
 
     def __init__(self, *, ca_file: str = "", limits: Limits, wall_clock: Callable[[], float] = time.time) -> None:
         super().__init__(alg=ES256, user_agent=USER_AGENT)
@@ -135,10 +137,6 @@ class Network(ClientNetwork):
         """POST a signed message; None is POST-as-GET (RFC 8555 §6.3). Raises: IssueFailed."""
         headers = {"Content-Type": self.JOSE_CONTENT_TYPE, **({"Accept": accept} if accept else {})}
         return self._exchange(phase, lambda: self._post_with_any_nonce(url, message, new_nonce, headers))
-
-    def cut(self) -> None:
-        """End a request that is under way in another thread."""
-        self._cutter.cut()
 
     def close(self) -> None:
         """Cut what is under way and release the connections, now or when the thread that uses them returns."""
@@ -226,7 +224,6 @@ class Network(ClientNetwork):
             headers=headers,
             data=data,
             timeout=(self._limits.connect, self._limits.read),
-            verify=True,
             allow_redirects=False,  # a redirected POST would become a GET, or hand the signature to somebody else
             stream=True,
             proxies=proxies_for(url),
