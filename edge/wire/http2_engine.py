@@ -57,6 +57,7 @@ class Http2Engine(ABC):
         self._crowded: set[int] = set()  # streams that have been above HIGH_WATER
         self._writable: list[int] = []
         self._requests = 0
+        self._newest_stream = 0
         self._drain = Drain.OPEN
         self._peer_leaves = False  # GOAWAY or end of input: it opens no more streams
         self._failed = False
@@ -134,7 +135,7 @@ class Http2Engine(ABC):
         events, self._events = self._events, []
         self._fresh.clear()
         if self._stillborn:
-            # A request that is withdrawn in the same breath never reaches a handler: no work for a rapid reset.
+            # A request that is withdrawn in the same breath never reaches a handler: no work for an attacker.
             events = [event for event in events if getattr(event, "stream_id", 0) not in self._stillborn]
             self._stillborn.clear()
         if self._writable:
@@ -143,6 +144,7 @@ class Http2Engine(ABC):
 
     def _head_arrived(self, stream_id: int, headers: Fields, ended: bool) -> None:
         self._requests += 1
+        self._newest_stream = stream_id
         if self._requests == MAX_REQUESTS_PER_CONNECTION:
             self.shut_down()
         stream = self._streams[stream_id] = Stream(stream_id, ended)
@@ -198,6 +200,10 @@ class Http2Engine(ABC):
         """Reset a stream because of what the peer did, and say so."""
         self._write_reset(stream.stream_id, code)
         self._report_abort(stream, reason)
+        self._pay_reset()
+
+    def _pay_reset(self) -> None:
+        """A reset of ours that the peer has provoked costs as much as one of its own (CVE-2025-8671)."""
         if not self._watch.resets.spend():
             self._fail(ErrorCode.ENHANCE_YOUR_CALM, "reset-flood")
 
@@ -220,6 +226,7 @@ class Http2Engine(ABC):
         if self._failed:
             return
         self._failed = True
+        self._stillborn |= self._fresh
         self._write_failure(code)
         self._streams.clear()
         self._crowded.clear()

@@ -194,17 +194,20 @@ def test_the_end_of_input_on_an_idle_connection_is_orderly(peer: Peer) -> None:
 def test_a_head_in_progress_shows(kind: str) -> None:
     """The head deadline runs during the preface and during a header block, and not between requests."""
     peer = Peer(kind, opening=b"")
-    assert peer.engine.head_in_progress
-    peer.send(wire.opening())
-    assert not peer.engine.head_in_progress
     first, rest = wire.block(wire.GET)[:5], wire.block(wire.GET)[5:]
-    peer.send(wire.frame(wire.HEADERS, wire.END_STREAM, 1, first))
-    assert peer.engine.head_in_progress
-    peer.send(wire.frame(wire.CONTINUATION, wire.END_HEADERS, 1, rest))
-    assert not peer.engine.head_in_progress
+    steps = [
+        b"",
+        wire.opening(),
+        wire.frame(wire.HEADERS, wire.END_STREAM, 1, first),
+        wire.frame(wire.CONTINUATION, wire.END_HEADERS, 1, rest),
+        wire.headers(3)[:-3],
+    ]
+    shown = []
+    for step in steps:
+        peer.send(step)
+        shown.append(peer.engine.head_in_progress)
+    assert shown == [True, False, True, False, True]
     assert peer.got(RequestReceived)[0].stream_id == 1
-    peer.send(wire.headers(3)[:-3])
-    assert peer.engine.head_in_progress
 
 
 # -- flow control of uploads ------------------------------------------------------------------------------------------
