@@ -44,7 +44,8 @@ class H2Engine(Http2Engine):
 
     def _feed(self, data: bytes) -> None:
         for event in self._connection.receive_data(data):
-            self._handle(event)
+            if not self._failed:
+                self._handle(event)
         self._peer_leaves = self._peer_leaves or self._connection.peer_leaves
         if self._connection.failure is not None:
             self._fail(self._connection.failure, "http2-protocol")

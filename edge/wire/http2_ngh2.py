@@ -126,30 +126,34 @@ class Ngh2Engine(Http2Engine):
             self._ahead_size += len(output)
             self._watch.bytes_sent(len(output))
             self._handle_events()
-        if self._unread and len(output) < amount:
-            self._stop_uploads()
+        if self._unread and len(output) < amount and self._stop_uploads():
+            self._take(_AHEAD)
 
     def _handle_events(self) -> None:
         for event in self._connection.events():
-            match event:
-                case HeadArrived():
-                    self._head_arrived(event.stream_id, event.headers, event.end_stream)
-                case StreamClosed():
-                    self._stream_closed(event.stream_id, event.error_code)
-                case DataArrived():
-                    self._data_arrived(event.stream_id, event.data, len(event.data), event.end_stream)
-                case TrailersArrived():
-                    self._trailers_arrived(event.stream_id, event.headers)
-                case StreamReset():
-                    self._stream_reset(event.stream_id)
-                case PriorityUpdateReceived():
-                    self._priority_updated(event.prioritized_stream_id, event.field_value)
-                case GoAwayArrived():
-                    self._peer_leaves = True
-                case ConnectionClosed():
-                    self._connection_closed(event.error_code)
-                case _:
-                    pass  # windows, settings and pings are the library's own business
+            if not self._failed:
+                self._handle(event)
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case HeadArrived():
+                self._head_arrived(event.stream_id, event.headers, event.end_stream)
+            case StreamClosed():
+                self._stream_closed(event.stream_id, event.error_code)
+            case DataArrived():
+                self._data_arrived(event.stream_id, event.data, len(event.data), event.end_stream)
+            case TrailersArrived():
+                self._trailers_arrived(event.stream_id, event.headers)
+            case StreamReset():
+                self._stream_reset(event.stream_id)
+            case PriorityUpdateReceived():
+                self._priority_updated(event.prioritized_stream_id, event.field_value)
+            case GoAwayArrived():
+                self._peer_leaves = True
+            case ConnectionClosed():
+                self._connection_closed(event.error_code)
+            case _:
+                pass  # windows, settings and pings are the library's own business
 
     def _stream_reset(self, stream_id: int) -> None:
         if stream_id in self._streams:
@@ -226,13 +230,15 @@ class Ngh2Engine(Http2Engine):
         if not self._streams[stream_id].request_ended:
             self._unread.add(stream_id)
 
-    def _stop_uploads(self) -> None:
+    def _stop_uploads(self) -> bool:
         """Everything is out that can go: an upload whose answer is complete is told to stop (RFC 9113 §8.1)."""
-        for stream_id in [each for each in self._unread if not self.unsent(each)]:
+        answered = [each for each in self._unread if not self.unsent(each)]
+        for stream_id in answered:
             self._unread.discard(stream_id)
             if stream_id in self._streams:
                 self._write_reset(stream_id, ErrorCode.NO_ERROR)
                 self._forget(stream_id)
+        return bool(answered)
 
     def _headers(self, head: ResponseHead) -> tuple[Field, ...]:
         known = head.serialised
