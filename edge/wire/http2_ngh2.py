@@ -15,6 +15,7 @@ from ngh2 import (
     Configuration,
     Connection,
     ConnectionClosed,
+    Event,
     NGH2Error,
     Priority,
     PriorityUpdateReceived,

@@ -24,12 +24,6 @@ from tests.wire.http2_peer import KINDS, Peer
 OK = ResponseHead(200, (), None)
 
 
-@pytest.fixture(params=KINDS)
-def peer(request: pytest.FixtureRequest) -> Peer:
-    assert isinstance(request.param, str)
-    return Peer(request.param)
-
-
 def flood(peer: Peer, frames: Iterator[bytes] | list[bytes], batch: int = 50) -> int:
     """Send frames in reads of `batch` until the engine ends the connection; how many went in."""
     pending, sent = list(frames), 0
