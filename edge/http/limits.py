@@ -17,8 +17,8 @@ MAX_FIELDS: Final = 100
 MAX_CONTENT_LENGTH_DIGITS: Final = 15
 """A petabyte. More digits are an attack on somebody's integer parser."""
 
-MAX_PIPELINED_REQUESTS: Final = 16
-"""Requests of one HTTP/1.1 connection that wait for an answer before reading stops."""
+MAX_PIPELINED: Final = 32 * 1024
+"""Bytes behind an unanswered request of an HTTP/1.1 connection at which reading stops; they wait unparsed."""
 
 MAX_CHUNK_OVERHEAD: Final = 16 * 1024
 """Bytes of chunk sizes and extensions that may exceed the body they carry; 400 beyond."""

@@ -129,11 +129,17 @@ class Engine(Protocol):
         aborted the stream as `reset` does."""
 
     def reset(self, stream_id: int) -> None:
-        """Give up a response. HTTP/2: RST_STREAM INTERNAL_ERROR. HTTP/1.1: the connection must be closed without a clean
-        end; `must_close` is True from now on."""
+        """Give up a response. HTTP/2: RST_STREAM INTERNAL_ERROR, or NO_ERROR when the response is complete and only the
+        request body is not wanted (RFC 9113 §8.1). HTTP/1.1: the connection must be closed without a clean end; `must_close`
+        is True from now on."""
 
     def unsent(self, stream_id: int) -> int:
         """Body bytes queued inside for this stream because of flow control."""
+
+    def send_progress(self) -> dict[int, int]:
+        """For each stream with unsent body bytes, finished by the handler or not: how many bytes of its body have left.
+
+        The driver compares two readings to find streams that a client keeps stuck. HTTP/1.1: {}."""
 
     def body_consumed(self, stream_id: int, credit: int) -> None:
         """The handler has taken body bytes: let the peer send as many more."""

@@ -1,0 +1,35 @@
+"""How long to wait before a dead process is replaced. Pure: no clock, no process.
+
+A process that worked and then died is replaced at once, because visitors wait. One that keeps dying is replaced after
+1, 2, 4 … 30 seconds: it would otherwise burn the machine that its siblings need.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+STABLE: Final = 10.0
+"""Seconds after which a death is news and not part of a crash loop."""
+
+MAX_DELAY: Final = 30.0
+"""An operator who has repaired the cause should not have to wait longer, or think of restarting by hand."""
+
+
+class RestartBackoff:
+    """The memory of one place in the process tree."""
+
+    def __init__(self) -> None:
+        self._quick_deaths = 0
+
+    def __repr__(self) -> str:
+        return f"<RestartBackoff after {self._quick_deaths} quick deaths>"
+
+    def delay(self, lived: float, *, was_ready: bool) -> float:
+        """Seconds to wait after a process died that had lived for `lived` seconds and had, or had not, become ready."""
+        if lived >= STABLE:
+            self._quick_deaths = 0
+        if was_ready and self._quick_deaths == 0:
+            self._quick_deaths = 1
+            return 0.0
+        self._quick_deaths = max(1, self._quick_deaths) + 1
+        return min(2.0 ** (self._quick_deaths - 2), MAX_DELAY)
