@@ -73,16 +73,17 @@ def check(actions: Actions, flags: Flags) -> int:
     """
     from edge.config.describe import describe  # noqa: PLC0415
     from edge.config.load import load  # noqa: PLC0415
+    from edge.telemetry.terminal import printable  # noqa: PLC0415
 
     config = load(flags, os.environ)
     for line in describe(config):
-        click.echo(line)
+        click.echo(printable(line))
     complaints = actions.find_complaints(config)
     if complaints:
         raise ConfigError(complaints)
     warnings = actions.find_warnings(config)
     for warning in warnings:
-        click.echo(f"edge: warning: {warning}", err=True)
+        click.echo(f"edge: warning: {printable(warning)}", err=True)
     click.echo(f"edge: the configuration is good{', with warnings' if warnings else ''}", err=True)
     return 0
 

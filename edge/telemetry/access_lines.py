@@ -76,8 +76,9 @@ def redact_query(target: bytes) -> bytes:
 
 
 def cut(text: bytes) -> bytes:
-    """Printable ASCII of bounded length."""
-    return escape(text[:MAX_TARGET]) + (b"..." if len(text) > MAX_TARGET else b"")
+    """Printable ASCII of at most `MAX_TARGET` bytes and three dots; an escape makes six bytes of one."""
+    limit = MAX_TARGET // 6 if find_unsafe(text) else MAX_TARGET
+    return escape(text[:limit]) + (b"..." if len(text) > limit else b"")
 
 
 def escape(text: bytes) -> bytes:

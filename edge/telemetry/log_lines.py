@@ -59,7 +59,7 @@ def _clean(value: Any) -> Any:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "backslashreplace")
     if isinstance(value, Mapping):
-        return {str(key): _clean_field(str(key), each) for key, each in value.items()}
+        return {printable(str(key)): _clean_field(str(key), each) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_clean(each) for each in value]
     text = printable(str(value))
