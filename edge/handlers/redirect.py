@@ -6,6 +6,8 @@ can send a visitor elsewhere. 308 keeps method and body (RFC 9110 §15.4.9).
 
 from __future__ import annotations
 
+from typing import Any
+
 from edge.errors import RequestRefused
 from edge.handlers.served_names import ServedNames
 from edge.http.exchange import Exchange
@@ -15,7 +17,7 @@ from edge.http.message import ResponseHead
 class Redirect:
     """Sends every request for a served name to the same path and query, byte for byte, on the https port."""
 
-    def __init__(self, names: ServedNames[object], https_port: int) -> None:
+    def __init__(self, names: ServedNames[Any], https_port: int) -> None:
         self._names = names
         self._port = b"" if https_port == 443 else b":%d" % https_port
 

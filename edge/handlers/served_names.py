@@ -31,7 +31,8 @@ class ServedNames(Generic[T]):
     """All names that are served, each with its site."""
 
     def __init__(self, sites: Mapping[str, T]) -> None:
-        self._sites = dict(sites)
+        self._exact = {name: site for name, site in sites.items() if not name.startswith("*.")}
+        self._wildcards = {name[2:]: site for name, site in sites.items() if name.startswith("*.")}
         self._memo: dict[bytes, Served[T] | None] = {}
 
     def find(self, authority: bytes) -> Served[T] | None:
@@ -47,9 +48,9 @@ class ServedNames(Generic[T]):
 
     def _find(self, authority: bytes) -> Served[T] | None:
         name = canonical(split_authority(authority)[0])
-        site = self._sites.get(name)
+        site = self._exact.get(name)
         if site is None:
-            site = self._sites.get("*." + name.partition(".")[2])
+            site = self._wildcards.get(name.partition(".")[2])
         if site is None:
             return None
         return Served(name, b"[%b]" % name.encode() if ":" in name else name.encode(), site)

@@ -36,10 +36,9 @@ class MessageTooLarge(EdgeError):
 
 
 def new_pair() -> tuple[socket.socket, socket.socket]:
-    """Two connected ends for two processes, non-blocking, not inherited across exec."""
+    """Two connected ends for two processes, not inherited across exec."""
     ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in ends:
-        end.setblocking(False)
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     return ends
 
@@ -57,6 +56,7 @@ class Channel(Generic[Inbound, Outbound]):
     a socket may come with them (the kernel drops it otherwise)."""
 
     def __init__(self, sock: socket.socket, inbound: Any, *, attachments: bool = False) -> None:
+        sock.setblocking(False)
         self._socket = sock
         self._decoder: msgspec.json.Decoder[Inbound] = msgspec.json.Decoder(inbound)
         self._max_attachments = int(attachments)
@@ -118,10 +118,8 @@ class Channel(Generic[Inbound, Outbound]):
         return arrived
 
     def _receive_one(self) -> tuple[Inbound, socket.socket | None]:
-        packet, descriptors, flags, _ = socket.recv_fds(
-            self._socket, MAX_PACKET, self._max_attachments, socket.MSG_CMSG_CLOEXEC
-        )
-        attachment = socket.socket(fileno=descriptors[0]) if descriptors else None
+        packet, descriptors, flags, _ = socket.recv_fds(self._socket, MAX_PACKET, self._max_attachments)
+        attachment = _adopt(descriptors[0]) if descriptors else None
         try:
             if not packet or flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
                 raise EOFError
@@ -143,6 +141,13 @@ class Channel(Generic[Inbound, Outbound]):
         for _, attachment in self._queue:
             _close(attachment)
         self._queue.clear()
+
+
+def _adopt(descriptor: int) -> socket.socket:
+    """The socket object for a descriptor that has arrived; like all others it is not inherited across exec."""
+    sock = socket.socket(fileno=descriptor)
+    sock.set_inheritable(False)
+    return sock
 
 
 def _close(attachment: socket.socket | None) -> None:

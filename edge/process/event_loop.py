@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import importlib.util
 from typing import Any
 
 from edge.errors import ConfigError
@@ -14,9 +13,15 @@ log = get_logger("process")
 
 
 def check_loop(name: str) -> None:
-    """Raises: ConfigError when the loop that the configuration names is not installed."""
-    if name == "uvloop" and importlib.util.find_spec("uvloop") is None:
-        raise ConfigError(["--loop uvloop: uvloop is not installed; pip install 'edge[fast]', or use --loop asyncio"])
+    """Load the loop in the supervisor: a worker that has become another user may not be able to read our packages.
+
+    Raises: ConfigError when it is not installed."""
+    if name == "uvloop":
+        try:
+            importlib.import_module("uvloop")
+        except ImportError as problem:
+            complaint = "--loop uvloop: uvloop is not installed; pip install 'edge[fast]', or use --loop asyncio"
+            raise ConfigError([complaint]) from problem
 
 
 def new_event_loop(name: str) -> asyncio.AbstractEventLoop:

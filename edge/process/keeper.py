@@ -16,7 +16,7 @@ from edge.process.channel import Channel
 from edge.process.channel_on_loop import ChannelOnLoop
 from edge.process.channel_publisher import ChannelPublisher
 from edge.process.event_loop import new_event_loop
-from edge.process.messages import Configure, Drain, Ready, ReopenLogs, ToKeeper, ToSupervisor, WorkerLink
+from edge.process.messages import Configure, Drain, Ready, ToKeeper, ToSupervisor, WorkerLink
 from edge.process.service import Parts
 from edge.process.spawn import settle_child
 from edge.telemetry.logs import get_logger
@@ -105,8 +105,6 @@ class Keeper:
                 self._configure(config)
             case Drain():
                 self.stop()
-            case ReopenLogs():
-                """The keeper writes to standard output only."""
 
     def _configure(self, config: Config) -> None:
         self._config = config

@@ -6,6 +6,7 @@ never come through it. A new keeper is born with an end for each live worker; a 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import socket
@@ -82,10 +83,12 @@ class ProcessTree:
         def main(end: socket.socket) -> int:
             return run_worker(generation, end, self._parts, self._base_context, self._supervisor)
 
-        child = self._fork("worker", number, main, keep=generation.listeners)
-        if self.keeper.child is not None:
-            for_worker, for_keeper = new_pair()
-            child.channel.send(KeeperLink(), for_worker)
+        for_worker, for_keeper = new_pair()
+        child = self._fork("worker", number, main, keep=generation.listeners, leave=(for_worker, for_keeper))
+        child.channel.send(KeeperLink(), for_worker)
+        if self.keeper.child is None:
+            for_keeper.close()  # the worker waits for the link to the next one
+        else:
             self.keeper.child.channel.send(WorkerLink(number), for_keeper)
         return child
 
@@ -97,13 +100,9 @@ class ProcessTree:
         def main(end: socket.socket) -> int:
             return run_keeper(self._generation.config, end, links, self._parts, self._supervisor)
 
-        try:
-            child = self._fork("keeper", 0, main, leave=for_workers.values())
-        except OSError:
-            _close(for_workers.values())
-            raise
-        finally:
-            _close(links.values())
+        with contextlib.ExitStack() as handed_over:
+            _close_on_exit(handed_over, links.values())
+            child = self._fork("keeper", 0, main, leave=tuple(for_workers.values()))
         for worker, for_worker in for_workers.items():
             worker.channel.send(KeeperLink(), for_worker)
         return child
@@ -115,27 +114,28 @@ class ProcessTree:
         main: Callable[[socket.socket], int],
         *,
         keep: tuple[ListeningSocket, ...] = (),
-        leave: Iterable[socket.socket] = (),
+        leave: tuple[socket.socket, ...] = (),
     ) -> Child:
-        """A child that inherits its end of a new channel, the listeners in `keep`, and what `main` holds; not `leave`."""
-        ours, theirs = new_pair()
+        """A child that inherits its end of a new channel, the listeners in `keep`, and what `main` holds; not `leave`.
 
-        def release() -> None:
-            self._reactor.abandon()
-            _close((ours, *leave))
-            for crew in self._crews:
-                close_listeners(crew.generation.listeners, keep)
+        Raises: OSError; then `leave` is closed here as well."""
+        with contextlib.ExitStack() as undo:
+            _close_on_exit(undo, leave)
+            ours, theirs = new_pair()
+            undo.enter_context(ours)
 
-        try:
-            pid = fork_child(role, release, lambda: main(theirs))
-        except OSError:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
+            def release() -> None:
+                self._reactor.close()
+                undo.close()
+                for crew in self._crews:
+                    close_listeners(crew.generation.listeners, keep)
+
+            with theirs:
+                pid = fork_child(role, release, lambda: main(theirs))
+            undo.pop_all()
         return Child(role, number, pid, Channel(ours, ToSupervisor))
 
 
-def _close(sockets: Iterable[socket.socket]) -> None:
+def _close_on_exit(stack: contextlib.ExitStack, sockets: Iterable[socket.socket]) -> None:
     for sock in sockets:
-        sock.close()
+        stack.enter_context(sock)

@@ -73,16 +73,15 @@ class Reactor:
             self._answer(key, events)
         self._fire_timers()
 
-    def abandon(self) -> None:
-        """In a forked child: close every descriptor that belongs to the parent's loop, through the objects that own it.
+    def close(self) -> None:
+        """Close every descriptor of this loop: at the end, and in a forked child, to which it does not belong.
 
-        The objects stay alive in the frames below; closed through them, none can close a number that is used again."""
+        In a child the objects stay alive in the frames below. They are closed here, so that none of them can later close
+        a descriptor number that is used again."""
         self._selector.close()
         self._signals.close()
         for channel in self._channels:
             channel.close()
-
-    close = abandon
 
     def _answer(self, key: selectors.SelectorKey, events: int) -> None:
         channel = key.fileobj

@@ -11,6 +11,9 @@ from typing import Final
 STABLE: Final = 10.0
 """Seconds after which a death is news and not part of a crash loop."""
 
+FIRST_DELAY: Final = 1.0
+"""For a process that never became ready, or has just been replaced: the same thing would happen again at once."""
+
 MAX_DELAY: Final = 30.0
 """An operator who has repaired the cause should not have to wait longer, or think of restarting by hand."""
 
@@ -19,17 +22,15 @@ class RestartBackoff:
     """The memory of one place in the process tree."""
 
     def __init__(self) -> None:
-        self._quick_deaths = 0
+        self._next = 0.0
 
     def __repr__(self) -> str:
-        return f"<RestartBackoff after {self._quick_deaths} quick deaths>"
+        return f"<RestartBackoff next={self._next}>"
 
     def delay(self, lived: float, *, was_ready: bool) -> float:
         """Seconds to wait after a process died that had lived for `lived` seconds and had, or had not, become ready."""
         if lived >= STABLE:
-            self._quick_deaths = 0
-        if was_ready and self._quick_deaths == 0:
-            self._quick_deaths = 1
-            return 0.0
-        self._quick_deaths = max(1, self._quick_deaths) + 1
-        return min(2.0 ** (self._quick_deaths - 2), MAX_DELAY)
+            self._next = 0.0
+        delay = self._next if was_ready else max(self._next, FIRST_DELAY)
+        self._next = min(max(2 * delay, FIRST_DELAY), MAX_DELAY)
+        return delay

@@ -96,8 +96,8 @@ class Parts:
     make_manager: Callable[[Config, Publisher], Manager]
     new_base_context: Callable[[], BaseContext]
     configure_logs: Callable[[Config], None] = leave_logs_alone
-    """Called in the supervisor at the start and with each new configuration (workers inherit the effect), and in the
-    keeper when it is told about a new one."""
+    """MUST NOT raise. Called in the supervisor at the start and with each new configuration (workers inherit the
+    effect), and in the keeper when it is told about a new one."""
 
 
 def real_parts(configure_logs: Callable[[Config], None] = leave_logs_alone) -> Parts:

@@ -41,16 +41,16 @@ class SignalInbox:
             return []
 
     def close(self) -> None:
-        """Give all signals their default action back."""
+        """Hear no more. The signals stay without effect: one that comes late must not spoil an orderly exit."""
         signal.set_wakeup_fd(-1)
-        for number in HEARD:
-            signal.signal(number, signal.SIG_DFL)
         self._inbox.close()
         self._wakeup.close()
 
 
-def ignore_in_child() -> None:
-    """Leave the signals to the supervisor that it will translate; SIGTERM is the shell's own to handle."""
+def reset_in_child() -> None:
+    """Leave to the supervisor what it will translate; SIGTERM ends the process until its shell handles it."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number in LEFT_TO_THE_SUPERVISOR:
         signal.signal(number, signal.SIG_IGN)
 

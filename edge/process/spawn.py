@@ -19,7 +19,7 @@ from typing import Final, NoReturn
 from edge.errors import EdgeError, StartError
 from edge.process.prctl import set_process_name, signal_when_parent_dies
 from edge.process.privileges import Account, drop_privileges
-from edge.process.signals import HEARD, ignore_in_child
+from edge.process.signals import HEARD, reset_in_child
 from edge.telemetry.logs import get_logger
 
 EXIT_CANNOT_START: Final = 3
@@ -60,7 +60,7 @@ def _run_child(
     status = EXIT_CRASHED
     try:
         release()
-        ignore_in_child()
+        reset_in_child()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         set_process_name(f"edge: {name}")
         status = main()

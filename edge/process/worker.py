@@ -114,8 +114,8 @@ class Worker:
 
     def _tick(self) -> None:
         self._loop.call_later(TICK, self._tick)
+        self._leave_if_drained()  # first: it must not depend on what the service does
         self._service.tick(self._loop.time())
-        self._leave_if_drained()
 
     # -- the supervisor -----------------------------------------------------------------------------------------------
 

@@ -38,8 +38,8 @@ from edge.wire.engine import (
     StreamAborted,
 )
 
-GOAWAY_DELAY: Final = 0.5
-"""Seconds between the two GOAWAYs of a graceful end (RFC 9113 §6.8): more than a round trip, for requests on their way."""
+DRAIN_GRACE: Final = 1.0
+"""Seconds for requests that were on their way when a drain began (RFC 9113 §6.8: at least a round trip)."""
 
 INSPECTION: Final = 15.0
 """Seconds between two looks at a connection on which streams may be stuck in flow control."""
@@ -316,22 +316,23 @@ class Connection:
     # -- ending -------------------------------------------------------------------------------------------------------
 
     def begin_drain(self) -> None:
-        """Take no new request; close when what is in flight has finished."""
+        """Take no new request soon; close when what is in flight has finished.
+
+        A request may be on its way already. HTTP/2 says so with two GOAWAYs; on HTTP/1.1 whoever sends one within
+        DRAIN_GRACE is answered, with `connection: close`.
+        """
         if not self.is_open or self._closing:
             return
         self.engine.shut_down()
-        if self.engine.multiplexed:
-            self.flush()
-            self.server.loop.call_later(GOAWAY_DELAY, self._finish_drain)
-        else:
-            self._finish_drain()
+        self.flush()
+        self.server.loop.call_later(DRAIN_GRACE, self._finish_drain)
 
     def _finish_drain(self) -> None:
         if self._closing:
             return
+        self._draining = True
         if self.engine.multiplexed:
             self.engine.shut_down()
-        self._draining = True
         self.flush()
 
     def _close(self, *, linger: bool = False) -> None:

@@ -174,10 +174,10 @@ class OriginConnection:
             self._stream.resume_reading()
 
     def data_received(self, data: bytes) -> None:
-        events = self._engine.receive_data(data)
         if self._receiver is None:
-            self._close()  # bytes that nobody asked for
+            self.close()  # bytes that nobody asked for
             return
+        events = self._engine.receive_data(data)
         self._heard = True
         if not self._answered and type(events[-1] if events else None) is ResponseEnded:
             head = events[0]
@@ -233,7 +233,7 @@ class OriginConnection:
 
     def eof_received(self) -> None:
         if self._receiver is None:
-            self._close()
+            self.close()
             return
         self._dispatch(self._engine.receive_eof())
         if self._receiver is not None:
@@ -248,7 +248,7 @@ class OriginConnection:
         assert self._stream
         reusable = isinstance(ended, ResponseEnded) and ended.reusable and not self._single_use
         if not reusable or self._body_left or self._stream.unsent or self._stream.lost:
-            self._close()
+            self.close()
             return
         if self._paused:
             self._paused = False
@@ -270,7 +270,7 @@ class OriginConnection:
         stream = self._stream
         self.deadline = NEVER
         if self._receiver is None:
-            self._close()
+            self.close()
         elif self._answered:
             self._fail(failures.IDLE_TIMEOUT)
         elif stream and stream.unsent and now - stream.last_progress < FIRST_BYTE_TIMEOUT:
@@ -279,8 +279,12 @@ class OriginConnection:
             self._fail(failures.REQUEST_STALLED if stream and stream.unsent else failures.FIRST_BYTE_TIMEOUT)
 
     def close(self) -> None:
-        """End an idle connection in order."""
-        self._close()
+        """End a connection that nobody waits for: in order, or now if its origin does not take what it was sent."""
+        self._pool.discard(self)
+        if self._stream and self._stream.unsent:
+            self._stream.abort()
+        elif self._stream:
+            self._stream.close()
 
     def abort(self) -> None:
         """End it now; nobody is told. An origin that is still working for it sees a reset."""
@@ -288,11 +292,6 @@ class OriginConnection:
         self._pool.discard(self)
         if self._stream:
             self._stream.abort()
-
-    def _close(self) -> None:
-        self._pool.discard(self)
-        if self._stream:
-            self._stream.close()
 
     def stream_lost(self, reason: str) -> None:
         self._deadlines.discard(self)

@@ -101,7 +101,7 @@ class SampleService:
             connection.close()
 
     def serve_certificate(self, certified_key: CertifiedKey) -> None:
-        if certified_key.serial == "bad":
+        if "refused.test" in certified_key.names:
             raise CertificateError("key and chain do not fit")
         self.certificates[certified_key.names] = certified_key
 

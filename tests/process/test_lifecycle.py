@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -80,15 +82,24 @@ def test_a_challenge_is_given_by_every_worker_before_present_returns(tmp_path: P
         edge.ask_until(lambda answer: not answer["tokens"])
 
 
-def test_a_stopped_worker_fails_the_presentation_and_a_dead_one_does_not(tmp_path: Path) -> None:
-    """A worker that lives but does not confirm makes `present` fail; once it is dead it does not count."""
-    with running(sample_config(tmp_path)) as edge:
+def test_a_worker_that_dies_does_not_hold_a_presentation_up(tmp_path: Path) -> None:
+    """`present` waits for a worker that does not confirm, and no longer once that worker is dead."""
+    with running(sample_config(tmp_path)) as edge, ThreadPoolExecutor() as pool:
         victim = min(edge.workers(2))
         os.kill(victim, signal.SIGSTOP)
-        assert "did not confirm" in edge.tell_keeper("present token-1")
+        reply = pool.submit(edge.tell_keeper, "present token-1")
+        edge.ask_until(lambda answer: answer["tokens"] == ["token-1"])
+        assert not reply.done()
         os.kill(victim, signal.SIGKILL)
-        edge.wait_log("process ended unexpectedly", process="worker")
-        assert edge.tell_keeper("present token-2").startswith("done")
+        assert reply.result().startswith("done")
+
+
+def test_a_certificate_that_cannot_be_served_harms_no_other(tmp_path: Path) -> None:
+    """A worker that refuses one certificate says so and serves all other names."""
+    with running(sample_config(tmp_path, "refused.test", "a.test", workers=1), serves=False) as edge:
+        assert "refused.test" in edge.wait_log("certificate refused, the previous one stays")["certificate"]
+        edge.wait_log("serving")
+        assert edge.ask()["certificates"] == ["serial-of-a.test"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -131,14 +142,14 @@ def test_a_worker_that_hangs_is_killed_after_the_deadline(tmp_path: Path) -> Non
         assert edge.stop() == 0
 
 
-def test_a_signal_to_the_whole_group_drains_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("numbers", [(signal.SIGTERM,), (signal.SIGUSR1, signal.SIGHUP, signal.SIGINT)])
+def test_a_signal_to_the_whole_group_drains_too(tmp_path: Path, numbers: tuple[signal.Signals, ...]) -> None:
     """Service managers and terminals signal every process of the group: children drain or leave it to the supervisor."""
     with running(sample_config(tmp_path)) as edge, edge.connect("/hold") as held:
         edge.workers(2)
         for pid in (*edge.children(), edge.process.pid):
-            os.kill(pid, signal.SIGINT)
-            os.kill(pid, signal.SIGHUP)
-            os.kill(pid, signal.SIGUSR1)
+            for number in numbers:
+                os.kill(pid, number)
         edge.wait_log("stopping")
         held.sendall(b"!")
         assert read_answer(held)["names"] == ["a.test"]
@@ -168,6 +179,21 @@ def test_a_service_that_cannot_start_is_tried_again(tmp_path: Path) -> None:
         assert edge.stop() == 0
 
 
+@pytest.mark.parametrize("loop", ["auto", "asyncio", "uvloop"])
+def test_either_event_loop_serves_and_drains(tmp_path: Path, loop: str) -> None:
+    """`--loop` changes nothing that can be seen from outside."""
+    if loop == "uvloop":
+        pytest.importorskip("uvloop")
+    with running(msgspec.structs.replace(sample_config(tmp_path, workers=1), loop=loop)) as edge:
+        with edge.connect("/hold") as held:
+            edge.ask()
+            edge.signal(signal.SIGTERM)
+            edge.wait_log("stopping")
+            held.sendall(b"!")
+            assert read_answer(held)["names"] == ["a.test"]
+        assert edge.process.wait(20) == 0
+
+
 def test_log_rotation_reaches_every_worker(tmp_path: Path) -> None:
     """SIGUSR1 makes all workers open their logs anew."""
     with running(sample_config(tmp_path)) as edge:
@@ -188,7 +214,7 @@ def test_workers_started_as_root_become_the_configured_user(tmp_path: Path) -> N
     """Workers run as `user`; the keeper, which owns the private keys, stays who it was."""
     with running(msgspec.structs.replace(sample_config(tmp_path), user="nobody")) as edge:
         answer = edge.ask()
-        assert answer["uid"] == Path(f"/proc/{answer['pid']}/status").stat().st_uid or answer["uid"] != 0
+        assert answer["uid"] == pwd.getpwnam("nobody").pw_uid
         assert Path(f"/proc/{edge.keeper()}").stat().st_uid == 0
         assert "NoNewPrivs:\t1" in Path(f"/proc/{answer['pid']}/status").read_text()
         assert edge.stop() == 0

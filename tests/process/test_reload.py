@@ -126,13 +126,15 @@ def test_a_port_in_use_keeps_the_old_generation(tmp_path: Path) -> None:
 
 def test_workers_that_do_not_become_ready_are_given_up(tmp_path: Path) -> None:
     """When the new generation cannot start in time it is ended, and the keeper works for the old one again."""
-    config = sample_config(tmp_path)
+    config = sample_config(tmp_path, "a.test", "old.test")
     with running(config, READY_TIMEOUT="0.5") as edge:
         before = set(edge.workers(2))
         edge.write(with_names(config, "a.test", "cannot-start.test"))
         edge.signal(signal.SIGHUP)
         edge.wait_log("new workers do not become ready, serving as before", generation=2)
-        assert set(edge.workers(2)) == before
+        after = edge.workers(2)
+        assert set(after) == before
+        assert all("serial-of-old.test" in answer["certificates"] for answer in after.values())
         edge.write(with_names(config, "a.test", "b.test"))
         edge.signal(signal.SIGHUP)
         edge.wait_log("serving")
