@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -55,10 +54,8 @@ def run(actions: Actions, flags: Flags) -> int:
     SIGTERM and Ctrl-C finish what is in flight, then stop; SIGHUP reads the configuration again.
     """
     from edge.config.load import load  # noqa: PLC0415  # help must not wait for it
-    from edge.telemetry.logs import configure_logs  # noqa: PLC0415
 
     config = load(flags, os.environ)
-    configure_logs(config.log.format, sys.stderr, "supervisor")
     return actions.run(config, lambda: load(flags, os.environ))
 
 

@@ -28,7 +28,7 @@ _UPSTREAM: Final = b',"upstream_seconds":%.6f'
 _TEXT: Final = b"%b  %d  %-4b %b%b  %b  %d B  %b  HTTP/%b\n"
 
 
-def json_line(  # noqa: PLR0917  # positional, because keywords cost time here
+def json_line(  # positional, because keywords cost time here
     moment: bytes,
     client: str,
     method: bytes,
@@ -48,7 +48,7 @@ def json_line(  # noqa: PLR0917  # positional, because keywords cost time here
     )  # fmt: skip
 
 
-def text_line(  # noqa: PLR0917
+def text_line(
     moment: bytes,
     client: str,
     method: bytes,

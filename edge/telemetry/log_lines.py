@@ -6,6 +6,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping
+from pathlib import Path
 from typing import Any, Final, TextIO
 
 import msgspec
@@ -77,12 +78,21 @@ class JsonLines:
         head = {
             "time": format_utc(self._clock()),
             "level": fields.pop("level", ""),
-            "process": self._process,
+            "process": self._process or own_name(),
             "pid": os.getpid(),
             "room": fields.pop("room", ""),
             "event": fields.pop("event", ""),
         }
         return msgspec.json.encode({**head, **fields}).decode()
+
+
+def own_name() -> str:
+    """What the process calls itself (prctl PR_SET_NAME): "edge" for the supervisor, "keeper", "worker 1"; "" where the kernel
+    does not tell. Read for each line, because a fork changes it."""
+    try:
+        return Path("/proc/self/comm").read_text().strip().removeprefix("edge: ")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 class TextLines:

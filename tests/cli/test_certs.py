@@ -29,7 +29,7 @@ MISSING = CertificateStatus(
     state="missing",
     issuer="",
     in_use=True,
-    last_error="\x1b[1mdns",
+    last_error="\x1b[1m",
     failures=3,
     next_attempt=NOW + 2 * DAY,
 )
@@ -39,9 +39,9 @@ OLD = CertificateStatus(
 
 GOLDEN = """\
 names                state             expires                   next renewal              last error
-───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 example.com          valid             2027-02-20 (in 90 days)   2027-01-21 (in 60 days)   –
-b.example            missing           –                         –                         [1mdns (next try 2026-11-24 (in 2 days))
+b.example            missing           –                         –                         [1m (next try 2026-11-24 (in 2 days))
 a, b, c and 2 more   expired, unused   2026-11-19 (3 days ago)   –                         –
 """
 

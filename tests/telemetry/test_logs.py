@@ -7,6 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,14 @@ def test_machines_get_one_json_object_a_line() -> None:
         "level": "info", "process": "keeper", "pid": os.getpid(), "room": "certs", "event": "certificate issued",
         "name": "example.com", "seconds": 4.1, "names": ["a", "b"], "address": None,
     }  # fmt: skip
+
+
+def test_a_process_is_called_what_it_calls_itself() -> None:
+    """So that lines of forked processes can be told apart without configuring again."""
+    stream = io.StringIO()
+    configure_logs("json", stream, environ={})
+    get_logger("a").info("b")
+    assert _json_lines(stream)[0]["process"] == Path("/proc/self/comm").read_text().strip()
 
 
 def test_people_get_marks_and_short_lines() -> None:
