@@ -64,6 +64,11 @@ def is_public(name: str) -> bool:
     return len(labels) > 1 and not suffixes & LOCAL_SUFFIXES
 
 
+def is_shallow_wildcard(name: str) -> bool:
+    """Whether `name` is a wildcard right below a top-level name (`*.test`): OpenSSL and browsers never match those."""
+    return name.startswith("*.") and "." not in name.removeprefix("*.")
+
+
 def plan_certificates(sites: Iterable[Site], ordered_names: set[str], *, all_public: bool) -> list[CertificateSpec]:
     """The certificates for those names of `sites` that are in `ordered_names`; each name is in exactly one.
 
