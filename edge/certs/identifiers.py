@@ -46,6 +46,11 @@ class CertificateSpec(Struct, frozen=True):
         return f"{re.sub(r'[^A-Za-z0-9.*-]', '_', self.name)[:100]}-{digest[:8]}"
 
 
+def is_shallow_wildcard(name: str) -> bool:
+    """Whether `name` is a wildcard right below a top-level name (`*.test`): OpenSSL and browsers never match those."""
+    return name.startswith("*.") and "." not in name.removeprefix("*.")
+
+
 def plan_certificates(sites: Iterable[Site], ordered_names: set[str], *, all_public: bool) -> list[CertificateSpec]:
     """The certificates for those names of `sites` that are in `ordered_names`; each name is in exactly one.
 
