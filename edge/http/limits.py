@@ -17,8 +17,8 @@ MAX_FIELDS: Final = 100
 MAX_CONTENT_LENGTH_DIGITS: Final = 15
 """A petabyte. More digits are an attack on somebody's integer parser."""
 
-MAX_PIPELINED_REQUESTS: Final = 16
-"""Requests of one HTTP/1.1 connection that wait for an answer before reading stops."""
+MAX_PIPELINED: Final = 32 * 1024
+"""Bytes behind an unanswered request of an HTTP/1.1 connection at which reading stops; they wait unparsed."""
 
 MAX_CHUNK_OVERHEAD: Final = 16 * 1024
 """Bytes of chunk sizes and extensions that may exceed the body they carry; 400 beyond."""
@@ -73,6 +73,50 @@ CONNECTION_WINDOW: Final = 1024 * 1024
 
 MAX_REQUESTS_PER_CONNECTION: Final = 10_000
 """Then a graceful GOAWAY: bounds what a connection can accumulate. nginx 1000."""
+
+MAX_FRAME: Final = 16 * 1024
+"""SETTINGS_MAX_FRAME_SIZE, the smallest value allowed: frames are buffered whole before they count."""
+
+MAX_HEADER_BLOCK: Final = 64 * 1024
+"""Compressed bytes of one header block, HEADERS and CONTINUATION frames together; twice MAX_HEAD."""
+
+MAX_CONTINUATIONS: Final = 8
+"""CONTINUATION frames of one header block (VU#421644). nghttp2 8."""
+
+HEAD_TOLERANCE: Final = 4
+"""A head may exceed MAX_HEAD and MAX_FIELDS by this factor and still be answered with 431 on its stream; beyond, the
+connection ends. hyperium 4."""
+
+MAX_SETTINGS: Final = 32
+"""Entries of one SETTINGS frame. nghttp2 32."""
+
+MAX_EMPTY_DATA: Final = 10
+"""Consecutive DATA frames without a byte (CVE-2019-9518). Envoy 1, hyperium 100."""
+
+RESET_BURST: Final = 200
+"""Streams that may be reset in a row, by either side (CVE-2023-44487, CVE-2025-8671): twice MAX_STREAMS, so that a page
+load can be cancelled whole. nghttp2 1000."""
+
+RESET_RATE: Final = 20
+"""Resets forgiven per second."""
+
+CONTROL_BURST: Final = 1000
+"""Frames in a row that carry neither head nor body (CVE-2019-9512, -9513, -9515, -9517). Envoy 1000."""
+
+CONTROL_RATE: Final = 100
+"""Such frames forgiven per second."""
+
+CONTROL_PER_HEAD: Final = 2
+"""Such frames forgiven per request head: Firefox opens each stream's window with a WINDOW_UPDATE."""
+
+BYTES_PER_CONTROL: Final = 2048
+"""One such frame is forgiven for so many bytes sent: clients open windows in steps of a frame, some twice."""
+
+MAX_CONTROL_OUTPUT: Final = 64 * 1024
+"""Unsent bytes at which an engine asks for no more input: a peer that does not read makes no new answers."""
+
+MIN_SLICE: Final = 1024
+"""No DATA frame is smaller unless it ends the body (CVE-2019-9511): a window that small waits for more."""
 
 # -- upstream ---------------------------------------------------------------------------------------------------------
 CONNECT_TIMEOUT: Final = 3.0

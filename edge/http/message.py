@@ -17,6 +17,9 @@ Field: TypeAlias = tuple[bytes, bytes]
 
 Fields: TypeAlias = tuple[Field, ...]
 
+SERVER_FIELD: Field = (b"server", b"edge")
+"""First field of every response that edge itself makes (RFC 9110 §10.2.4). No version: that would only help attackers."""
+
 HOP_BY_HOP = frozenset(
     (
         b"connection",

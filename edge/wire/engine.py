@@ -63,7 +63,10 @@ class StreamAborted(Struct, frozen=True, gc=False):
 
 
 class StreamWritable(Struct, frozen=True, gc=False):
-    """`unsent(stream_id)` fell to LOW_WATER or below after having been above HIGH_WATER."""
+    """`unsent(stream_id)` fell to LOW_WATER or below after having been above HIGH_WATER.
+
+    Bodies drain while `data_to_send` is taken, so a driver asks `take_writable` after it; what it does not ask for is
+    reported by the next `receive_data` as this event."""
 
     stream_id: int
 
@@ -92,14 +95,15 @@ class Engine(Protocol):
         """Feed bytes from the peer; `now` is a monotonic clock reading in seconds (for rate budgets).
 
         HTTP/1.1: requests behind an unanswered one are kept inside; call again with b"" once a response has ended and
-        `has_buffered` is True."""
+        `has_buffered` is True. HTTP/2: taking output can bring a late `StreamAborted`; call again with b"" when
+        `has_buffered` is True after `data_to_send`."""
 
     def receive_eof(self) -> list[Event]:
         """The peer will send no more. Unfinished requests are aborted."""
 
     @property
     def has_buffered(self) -> bool:
-        """Whether `receive_data(b"", now)` would make progress (pipelined requests)."""
+        """Whether `receive_data(b"", now)` would make progress (pipelined requests, late events)."""
 
     @property
     def head_in_progress(self) -> bool:
@@ -125,11 +129,17 @@ class Engine(Protocol):
         aborted the stream as `reset` does."""
 
     def reset(self, stream_id: int) -> None:
-        """Give up a response. HTTP/2: RST_STREAM INTERNAL_ERROR. HTTP/1.1: the connection must be closed without a clean
-        end; `must_close` is True from now on."""
+        """Give up a response. HTTP/2: RST_STREAM INTERNAL_ERROR, or NO_ERROR when the response is complete and only the
+        request body is not wanted (RFC 9113 §8.1). HTTP/1.1: the connection must be closed without a clean end; `must_close`
+        is True from now on."""
 
     def unsent(self, stream_id: int) -> int:
         """Body bytes queued inside for this stream because of flow control."""
+
+    def send_progress(self) -> dict[int, int]:
+        """For each stream with unsent body bytes, finished by the handler or not: how many bytes of its body have left.
+
+        The driver compares two readings to find streams that a client keeps stuck. HTTP/1.1: {}."""
 
     def body_consumed(self, stream_id: int, credit: int) -> None:
         """The handler has taken body bytes: let the peer send as many more."""
@@ -137,10 +147,17 @@ class Engine(Protocol):
     def data_to_send(self, budget: int) -> bytes:
         """Bytes to write now: all control and head bytes, and body bytes up to about `budget`. b"" when there is nothing.
 
-        Call again when the socket has taken them."""
+        Call again when the socket has taken them, then ask `take_writable`."""
+
+    def take_writable(self) -> list[int]:
+        """Streams that have become writable (see `StreamWritable`) since the last call. HTTP/1.1: always empty."""
 
     def shut_down(self) -> None:
-        """Begin a graceful end: GOAWAY (2^31-1, then the last stream seen), or `connection: close` on the next response."""
+        """Begin a graceful end: `connection: close` on the next response, or GOAWAY.
+
+        HTTP/2 takes two steps (RFC 9113 §6.8): the first call says 2^31-1, so that requests on their way are answered; a
+        second call, or the next data from the peer, names the last stream seen, and newer ones are refused from then on.
+        The driver SHOULD make the second call after about a round trip; only then can `must_close` become True."""
 
     @property
     def must_close(self) -> bool:

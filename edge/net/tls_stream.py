@@ -1,0 +1,109 @@
+"""A byte stream over a non-blocking `ssl.SSLSocket`: no memory BIOs, no second buffer.
+
+OpenSSL without read-ahead keeps no byte behind a record, and one read takes a whole record, so a level-triggered poll on the
+descriptor is enough. After "want write" the same bytes are offered first; Python switches on partial writes and moving
+buffers, so a queue of memoryviews will do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+
+from edge.http.exchange import Buffer
+from edge.http.limits import WRITE_SLICE
+from edge.net.socket_stream import READ_SIZE, READS_PER_TURN, SocketStream, reason_of
+from edge.net.stream import StreamListener
+
+
+class TLSStream(SocketStream):
+    """The server side of a TLS connection. `start` begins the handshake; `stream_opened` follows its success."""
+
+    __slots__ = ("tls",)
+
+    tls: ssl.SSLSocket
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        listener: StreamListener,
+        loop: asyncio.AbstractEventLoop,
+        context: ssl.SSLContext,
+    ) -> None:
+        tls = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        super().__init__(tls, listener, loop)
+        self.tls = tls
+
+    # -- handshake ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin the handshake."""
+        self._loop.add_reader(self._fd, self._on_handshake)
+
+    def _on_handshake(self) -> None:
+        try:
+            self.tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self._stop_writing()
+            return
+        except ssl.SSLWantWriteError:
+            if not self._writing:
+                self._writing = True
+                self._loop.add_writer(self._fd, self._on_handshake)
+            return
+        except OSError:
+            # ssl.SSLError is an OSError; its text holds the peer's bytes and is not passed on.
+            self._reading = True  # the handshake's reader is registered: let `_lose` remove it
+            self._lose("handshake-failed")
+            return
+        self._stop_writing()
+        self._reading = True
+        self._loop.add_reader(self._fd, self._on_readable)
+        self.last_progress = self._loop.time()
+        self.listener.stream_opened()
+
+    def _lose(self, reason: str) -> None:
+        self._loop.remove_reader(self._fd)
+        super()._lose(reason)
+
+    # -- reading and writing ------------------------------------------------------------------------------------------
+
+    def _on_readable(self) -> None:
+        for _ in range(READS_PER_TURN):
+            try:
+                # After our goodbye only the end matters: what still comes is thrown away undeciphered.
+                data = socket.socket.recv(self.tls, READ_SIZE) if self._closing else self.tls.read(READ_SIZE)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+                return
+            except ssl.SSLError:
+                self._lose("tls-error")
+                return
+            except OSError as error:
+                self._lose(reason_of(error))
+                return
+            if not self._deliver(data) or len(data) < READ_SIZE:
+                return
+
+    def _send(self, view: Buffer) -> int:
+        try:
+            return self.tls.send(view if len(view) <= WRITE_SLICE else memoryview(view)[:WRITE_SLICE])
+        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return 0
+
+    # -- ending -------------------------------------------------------------------------------------------------------
+
+    def _say_goodbye(self) -> None:
+        if not self._linger and not self.lost:
+            self._send_close_notify()
+        super()._say_goodbye()
+
+    def _finish_output(self) -> None:
+        self._send_close_notify()
+        super()._finish_output()
+
+    def _send_close_notify(self) -> None:
+        # `unwrap` sends close_notify, then wants the peer's; that one is not waited for (RFC 8446 §6.1 allows it).
+        with contextlib.suppress(OSError, ValueError):
+            self.tls.unwrap()

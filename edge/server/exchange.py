@@ -1,0 +1,163 @@
+"""One request and its response on a visitor's connection: `edge.http.exchange.Exchange` over an engine's stream.
+
+It only keeps what a handler may ask and passes everything else to its connection, which owns engine, socket and deadlines.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from edge.http.exchange import Buffer, Peer, Receiver
+from edge.http.limits import HIGH_WATER
+from edge.http.message import Fields, Request, ResponseHead
+
+if TYPE_CHECKING:
+    from edge.server.connection import Connection
+    from edge.server.request_body import RequestBody
+
+CLIENT_GONE = 499
+"""Status in the access log of an exchange whose client left before a response head (nginx's number)."""
+
+
+class ServerExchange:
+    """See `edge.http.exchange.Exchange`; what is not in that contract is for the connection and the access log."""
+
+    __slots__ = (
+        "_connection",
+        "_request_id",
+        "body",
+        "peer",
+        "receiver",
+        "request",
+        "sent",
+        "stalled",
+        "started",
+        "status",
+        "stream_id",
+        "upstream_seconds",
+    )
+
+    def __init__(self, connection: Connection, stream_id: int, request: Request, started: float) -> None:
+        self.request = request
+        self.peer: Peer = connection.peer
+        self.receiver: Receiver | None = None
+        self.upstream_seconds = -1.0
+        self.stream_id = stream_id
+        self.status = 0
+        """Of the final response head; 0 until it is sent."""
+        self.sent = 0
+        """Response body bytes handed to the engine."""
+        self.started = started
+        self.body: RequestBody | None = None
+        """The rest of the request body, while one is expected."""
+        self.stalled = False
+        """The handler was told not to send: it must be told when it may."""
+        self._connection: Connection | None = connection
+        self._request_id = ""
+
+    def __repr__(self) -> str:
+        state = "open" if self._connection else "over"
+        return (
+            f"<ServerExchange {self.stream_id} {self.request.method!r} {self.request.target!r} {self.status} {state}>"
+        )
+
+    @property
+    def request_id(self) -> str:
+        """32 hexadecimal digits, made on first use."""
+        if not self._request_id:
+            self._request_id = secrets.token_hex(16)
+        return self._request_id
+
+    @property
+    def head_sent(self) -> bool:
+        """Whether a final response head has gone out."""
+        return self.status != 0
+
+    @property
+    def can_send(self) -> bool:
+        """False while the client takes bytes more slowly than they come; `resume_sending` follows."""
+        connection = self._connection
+        if connection is None:
+            return False
+        if connection.unsent(self.stream_id) < HIGH_WATER:
+            return True
+        self.stalled = True
+        return False
+
+    # -- the response -------------------------------------------------------------------------------------------------
+
+    def send_interim(self, status: int, fields: Fields) -> None:
+        """Forward a 1xx response."""
+        connection = self._connection
+        if connection is not None and not self.status:
+            connection.engine.send_interim(self.stream_id, status, fields)
+            connection.flush_soon()
+
+    def respond(self, head: ResponseHead, body: Buffer = b"") -> None:
+        """The whole response in one call."""
+        connection = self._connection
+        if connection is None or self.status:
+            return
+        self.status = head.status
+        self.sent = len(body)
+        connection.engine.send_response(self.stream_id, head, body)
+        connection.response_ended(self)
+
+    def send_head(self, head: ResponseHead) -> None:
+        """Begin the response."""
+        connection = self._connection
+        if connection is None or self.status:
+            return
+        self.status = head.status
+        connection.engine.send_head(self.stream_id, head)
+        connection.flush_soon()
+
+    def send_body(self, data: Buffer) -> None:
+        """Append body bytes."""
+        connection = self._connection
+        if connection is None:
+            return
+        self.sent += len(data)
+        connection.engine.send_body(self.stream_id, data, end=False)
+        connection.flush_soon()
+
+    def end(self) -> None:
+        """The response is complete; one of the wrong length is aborted instead."""
+        connection = self._connection
+        if connection is None:
+            return
+        whole = connection.engine.send_body(self.stream_id, b"", end=True)
+        connection.response_ended(self, whole=whole)
+
+    def abort(self, reason: str) -> None:
+        """Give the response up so that the client can see it."""
+        connection = self._connection
+        if connection is not None:
+            connection.engine.reset(self.stream_id)
+            connection.response_ended(self, reason=reason, whole=False)
+
+    # -- the request body ---------------------------------------------------------------------------------------------
+
+    def pause_body(self) -> None:
+        """Deliver no more of the request body until `resume_body`."""
+        if self.body is not None and not self.body.paused:
+            self.body.pause()
+
+    def resume_body(self) -> None:
+        """Deliver the request body again."""
+        connection, body = self._connection, self.body
+        if connection is not None and body is not None and body.paused:
+            connection.resume_body(body)
+
+    # -- the connection's side ------------------------------------------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the handler may still say something."""
+        return self._connection is not None
+
+    def detach(self) -> Receiver | None:
+        """The exchange is over: nothing that a handler says has an effect any more. Returns who was listening."""
+        receiver, self.receiver, self._connection = self.receiver, None, None
+        return receiver

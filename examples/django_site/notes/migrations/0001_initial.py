@@ -1,0 +1,21 @@
+"""The table of notes."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    """Create it."""
+
+    initial = True
+    dependencies = []
+    operations = [
+        migrations.CreateModel(
+            name="Note",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("title", models.CharField(max_length=200)),
+                ("file", models.FileField(upload_to="notes")),
+                ("created", models.DateTimeField(auto_now_add=True)),
+            ],
+        ),
+    ]
