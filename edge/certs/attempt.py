@@ -103,7 +103,12 @@ class Attempt:
         try:
             async with asyncio.timeout(DEADLINE):
                 return await self._issuer.issue(
-                    self._spec.names, journal, self._publisher, replaces=self._predecessor(), progress=self._progress
+                    self._spec.names,
+                    journal,
+                    self._publisher,
+                    replaces=self._predecessor(),
+                    progress=self._progress,
+                    options=self._spec.options,
                 )
         except TimeoutError as exc:
             detail = f"no result within {DEADLINE:.0f} s; the order is kept and resumed"

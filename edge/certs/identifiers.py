@@ -19,6 +19,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from edge.config.acme_schema import CertificateOptions
 from edge.config.names import is_public
 from edge.config.schema import Site
 
@@ -33,6 +34,7 @@ class CertificateSpec(Struct, frozen=True):
 
     names: tuple[str, ...]
     authority: Authority
+    options: CertificateOptions = CertificateOptions()
 
     @property
     def name(self) -> str:
@@ -63,6 +65,6 @@ def plan_certificates(sites: Iterable[Site], ordered_names: set[str], *, all_pub
         left.difference_update(names)
         public = [name for name in names if all_public or is_public(name)]
         local = tuple(name for name in names if name not in public)
-        specs += [CertificateSpec((name,), "public") for name in public]
+        specs += [CertificateSpec((name,), "public", site.certificate) for name in public]
         specs += [CertificateSpec(local, "local")] if local else []
     return specs

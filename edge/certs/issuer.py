@@ -12,6 +12,7 @@ from typing import Protocol, TypeAlias
 from msgspec import Struct
 
 from edge.certs.publisher import Publisher
+from edge.config.acme_schema import USUAL, CertificateOptions
 from edge.errors import CertificateError
 
 
@@ -24,6 +25,8 @@ class ErrorClass(StrEnum):
     """The CA said "not now": no request of that kind before `retry_after`."""
     VALIDATION = "validation"
     """The CA looked and did not find proof of control."""
+    DNS = "dns"
+    """The record that proves a name could not be put into DNS, or is not seen there; the CA was not asked to look."""
     POLICY = "policy"
     """The CA refuses these names, this key or this profile."""
     ACCOUNT = "account"
@@ -117,9 +120,11 @@ class Issuer(Protocol):
         *,
         replaces: bytes | None,
         progress: Progress,
+        options: CertificateOptions = USUAL,
     ) -> bytes:
         """The PEM chain, leaf first, exactly as the CA gave it (the manager checks it).
 
+        `options` say how the names are proved.
         `replaces` is the PEM chain of the predecessor if this CA issued it (RFC 9773 §5), else None.
         Raises: IssueFailed, StorageError.
         """

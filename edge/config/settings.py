@@ -6,10 +6,11 @@ import ipaddress
 import os
 import pwd
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args, get_type_hints
 from urllib.parse import urlsplit
 
+from edge.config.dns_settings import resolve_dns
 from edge.config.files import certificate_file, log_file
 from edge.config.given import Complaints, Number, RawSettings
 from edge.config.schema import Acme, Config, Listen, Log
@@ -82,7 +83,7 @@ def parse_https_port(value: Number) -> int:
     return parse_port(value)
 
 
-def resolve_acme(raw: RawSettings, complaints: Complaints) -> Acme:
+def resolve_acme(raw: RawSettings, environ: Mapping[str, str], complaints: Complaints) -> Acme:
     """The directory and how it is reached; remembers whether the operator named it."""
     default = Acme()
     return Acme(
@@ -90,6 +91,7 @@ def resolve_acme(raw: RawSettings, complaints: Complaints) -> Acme:
         explicit=raw.acme_directory is not None,
         email=complaints.attempt_or(raw.email, parse_email, default.email),
         ca_file=complaints.attempt_path(raw.acme_ca_file, certificate_file) or default.ca_file,
+        dns=resolve_dns(raw.acme_dns, environ, complaints),
     )
 
 

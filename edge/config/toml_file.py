@@ -14,9 +14,10 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
-from edge.config.given import Complaints, Given, RawSettings, RawSite
+from edge.config.certificate_options import KEYS as OPTION_KEYS
+from edge.config.given import Complaints, Given, RawSettings, RawSite, RawTable
 from edge.config.toml_lines import KeyPath, line_of, locate_keys
-from edge.config.toml_schema import TABLES, SiteTable
+from edge.config.toml_schema import NESTED, TABLES, SiteTable
 
 MAX_FILE: Final = 1024 * 1024
 """Bytes; thousands of sites fit. Larger is a mistake (a log, a disk image)."""
@@ -103,13 +104,28 @@ class _TomlReader:
         return RawSettings(**fields)
 
     def _table(self, table: str, content: dict[str, Any]) -> dict[str, Any]:
-        values = self._checked((table,), TABLES[table], content)
+        inner = [key for outer, key in NESTED if outer == table]
+        values = self._checked((table,), TABLES[table], content, inner)
         found: dict[str, Any] = {
-            FIELD_OF_KEY.get((table, key), key): self._given((table, key), value) for key, value in values.items()
+            FIELD_OF_KEY.get((table, key), key): self._given((table, key), value)
+            for key, value in values.items()
+            if key not in OPTION_KEYS
         }
         if "bind" in found:
             found["bind"] = self._each(("listen", "bind"), values["bind"])
-        return found
+        if table == "acme":
+            found["certificate"] = self._options((table,), values)
+        return found | {f"{table}_{key}": self._nested((table, key), content[key]) for key in inner if key in content}
+
+    def _nested(self, path: tuple[str, str], content: Any) -> RawTable | None:
+        if not isinstance(content, dict):
+            self._complain(path, f"write a table: [{'.'.join(path)}]")
+            return None
+        values = self._checked(path, NESTED[path], content)
+        return RawTable(self._place(path), {key: self._given((*path, key), value) for key, value in values.items()})
+
+    def _options(self, path: KeyPath, values: dict[str, Any]) -> dict[str, Given[Any]]:
+        return {key: self._given((*path, key), values[key]) for key in OPTION_KEYS if key in values}
 
     def _sites(self, content: Any) -> tuple[RawSite, ...]:
         if not isinstance(content, list) or not all(isinstance(each, dict) for each in content):
@@ -125,16 +141,21 @@ class _TomlReader:
             names=self._each((*path, "names"), values.get("names", [])),
             upstreams=self._each((*path, "upstream"), values.get("upstream", [])),
             static=tuple(self._given((*path, "static", each[0]), each) for each in values.get("static", {}).items()),
+            certificate=self._options(path, values),
             **single,
         )
 
-    def _checked(self, path: KeyPath, table: type[msgspec.Struct], content: dict[str, Any]) -> dict[str, Any]:
-        """The values of known keys with the right type; a complaint for every other one."""
+    def _checked(
+        self, path: KeyPath, table: type[msgspec.Struct], content: dict[str, Any], inner: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """The values of known keys with the right type; a complaint for every other one but those of `inner` tables."""
         types = {field.encode_name: field.type for field in msgspec.structs.fields(table)}
         checked = {}
         for key, value in content.items():
+            if key in inner:
+                continue
             if key not in types:
-                self._complain((*path, key), self._unknown(key, "key", types, content))
+                self._complain((*path, key), self._unknown(key, "key", [*types, *inner], content))
                 continue
             try:
                 checked[key] = msgspec.convert(value, types[key])

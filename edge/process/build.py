@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from edge.certs.acme.issuer import AcmeIssuer
+from edge.certs.dns.build import build_records
 from edge.certs.issuer import Issuer
 from edge.certs.local_ca import LocalIssuer
 from edge.certs.manager import Manager
@@ -133,4 +134,5 @@ def build_manager(config: Config, publisher: Publisher) -> Manager:
 
 
 def _public_issuer(storage: Storage, acme: Acme) -> Issuer:
-    return AcmeIssuer(acme.directory, storage, ca_file=acme.ca_file, email=acme.email)
+    records = build_records(acme.dns, storage, time.time) if acme.dns else None
+    return AcmeIssuer(acme.directory, storage, ca_file=acme.ca_file, email=acme.email, records=records)

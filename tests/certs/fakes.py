@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from edge.certs.issuer import ErrorClass, IssueFailed, Journal, Progress, RenewalAnswer, RenewalInfo
 from edge.certs.publisher import ChallengeAnswer, Publisher
+from edge.config.acme_schema import USUAL, CertificateOptions
 from edge.errors import StorageError
 from edge.tls.certified_key import CertifiedKey
 
@@ -206,6 +207,7 @@ class ScriptedIssuer:
         *,
         replaces: bytes | None,
         progress: Progress,
+        options: CertificateOptions = USUAL,
     ) -> bytes:
         self.attempts.append(self.ca.clock())
         self.replaced.append(replaces)

@@ -21,8 +21,10 @@ from edge.certs.acme.proving import Prover
 from edge.certs.acme.renewal_info import ask_renewal_info
 from edge.certs.acme.threads import call
 from edge.certs.acme.urls import host_of
+from edge.certs.dns.records import DNSRecords
 from edge.certs.issuer import Journal, Progress, RenewalAnswer
 from edge.certs.publisher import Publisher
+from edge.config.acme_schema import USUAL, CertificateOptions
 from edge.storage.contract import Storage
 
 _NAMES = {
@@ -35,7 +37,8 @@ class AcmeIssuer:
     """An `Issuer` for the CA behind `directory_url`.
 
     `ca_file` adds a trust root for the directory's own TLS; `external_account` binds a new account to one made on the CA's web
-    site. Several attempts may run at once. Not shared between event loops.
+    site; `records` put proofs into DNS, and without them there are no wildcards. Several attempts may run at once. Not shared
+    between event loops.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class AcmeIssuer:
         ca_file: str = "",
         email: str = "",
         external_account: ExternalAccount | None = None,
+        records: DNSRecords | None = None,
         limits: Limits | None = None,
         wall_clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -53,6 +57,7 @@ class AcmeIssuer:
         self.name = _NAMES.get(host_of(directory_url), host_of(directory_url))
         self._directory_url = directory_url
         self._ca_file = ca_file
+        self._records = records
         self._limits = limits or Limits()
         self._wall_clock = wall_clock
         self._sleep = sleep
@@ -74,9 +79,11 @@ class AcmeIssuer:
         *,
         replaces: bytes | None,
         progress: Progress,
+        options: CertificateOptions = USUAL,
     ) -> bytes:
         """The PEM chain, leaf first, as the CA gave it. Raises: IssueFailed, StorageError."""
-        refuse_wildcards(names)
+        if self._records is None:
+            refuse_wildcards(names)
         limit = self._limits.attempt
         async with (
             within(limit, "order", "the attempt came to no end", order_is_dead=False),
@@ -90,6 +97,8 @@ class AcmeIssuer:
                 key,
                 publisher=publisher,
                 presence=self._presence,
+                records=self._records,
+                wanted=options.challenge,
                 memory=self._memory,
                 wall_clock=self._wall_clock,
             )

@@ -94,8 +94,8 @@ def refuse_wildcards(names: tuple[str, ...]) -> None:
             raise IssueFailed(
                 ErrorClass.POLICY,
                 "order",
-                f"{name} is a wildcard: CAs want it proved by a DNS record, which edge cannot make",
-                hint="list the host names one by one, or bring a certificate with --cert and --key",
+                f"{name} is a wildcard: CAs want it proved by a DNS record, and there is no [acme.dns] to make one",
+                hint="say in [acme.dns] how DNS is changed, list the host names one by one, or bring cert and key",
             )
 
 

@@ -70,6 +70,12 @@ class Authorization(Struct, frozen=True):
     identifier: Identifier
     status: str
     challenges: list[Challenge] | None = None
+    wildcard: bool | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is for, as certificates name it: the identifier of a wildcard is its base domain (RFC 8555 §7.1.3)."""
+        return f"*.{self.identifier.value}" if self.wildcard else self.identifier.value
 
 
 class SuggestedWindow(Struct, frozen=True):
