@@ -17,7 +17,7 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 
 unit: $(VENV)/.installed
-	$(BIN)/python pebble/fetch
+	./pebble/fetch
 	PATH="$(CURDIR)/.cache/pebble/bin:$$PATH" $(BIN)/python -m pytest
 
 $(VENV)/.installed: pyproject.toml

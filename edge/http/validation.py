@@ -8,6 +8,8 @@ Field lines repeat from request to request, so verdicts on whole lines are remem
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from ipaddress import IPv6Address
 from typing import Final
 
 from edge.errors import RequestRefused
@@ -29,9 +31,21 @@ _AUTHORITY = re.compile(
 ).fullmatch
 _DIGITS = re.compile(rb"[0-9]+").fullmatch
 
+MAX_AUTHORITY: Final = 262
+"""A host name of 255 bytes with a final dot, a colon and five digits."""
+
 _good_lines: set[tuple[bytes, bytes]] = set()
 _MEMO_ENTRIES: Final = 4096
-_MEMO_VALUE: Final = 256
+_MEMO_LINE: Final = 256
+"""Remembered lines and the longest of them, name and value together: about a megabyte in a worker."""
+
+
+def judge_field(name: bytes, value: bytes) -> None:
+    """`check_field` for callers that have a memo of their own."""
+    if not _LOWER_NAME(name):
+        raise RequestRefused(400, "field-name")
+    if not _VALUE(value):
+        raise RequestRefused(400, "field-value")
 
 
 def check_field(name: bytes, value: bytes) -> None:
@@ -39,11 +53,8 @@ def check_field(name: bytes, value: bytes) -> None:
     line = (name, value)
     if line in _good_lines:
         return
-    if not _LOWER_NAME(name):
-        raise RequestRefused(400, "field-name")
-    if not _VALUE(value):
-        raise RequestRefused(400, "field-value")
-    if len(value) <= _MEMO_VALUE:
+    judge_field(name, value)
+    if len(name) + len(value) <= _MEMO_LINE:
         if len(_good_lines) >= _MEMO_ENTRIES:
             _good_lines.clear()
         _good_lines.add(line)
@@ -73,15 +84,18 @@ def check_target(method: bytes, target: bytes) -> None:
         raise RequestRefused(400, "target")
 
 
+@lru_cache(maxsize=1024)  # refusals are not remembered, so no key is longer than MAX_AUTHORITY
 def normalise_authority(value: bytes, scheme: bytes) -> bytes:
     """`host[:port]` in lower case, without the scheme's own port and without a final dot (RFC 9110 §4.2.3, §7.2).
 
     Raises: RequestRefused 400 for userinfo, lists, bad characters, ports over 65535.
     """
-    match = _AUTHORITY(value)
-    if not match or len(value) > 262:
+    match = _AUTHORITY(value) if len(value) <= MAX_AUTHORITY else None
+    if not match:
         raise RequestRefused(400, "authority")
     host, port = match.group(1).lower(), match.group(2)
+    if host.startswith(b"[") and not _is_ipv6(host[1:-1]):
+        raise RequestRefused(400, "authority")
     if host.endswith(b"."):
         host = host[:-1]
     if port is None:
@@ -92,6 +106,14 @@ def normalise_authority(value: bytes, scheme: bytes) -> bytes:
     if number == (443 if scheme == b"https" else 80):
         return host
     return host + b":%d" % number
+
+
+def _is_ipv6(text: bytes) -> bool:
+    try:
+        IPv6Address(text.decode("ascii"))
+    except ValueError:
+        return False
+    return True
 
 
 def split_authority(authority: bytes) -> tuple[str, int | None]:

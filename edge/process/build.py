@@ -1,18 +1,25 @@
-"""The one place that knows all parts: a worker's service and the keeper's manager, built in reading order."""
+"""The one place that knows all parts: a worker's service and the keeper's manager, built in reading order.
+
+listening socket ─ entrance ─ server ─ connection ─ engine        bytes become exchanges
+    plain: challenge → redirect                                   … which the chain on the right answers
+    TLS:   routing table → site → static mount | proxy
+"""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 
 from edge.certs.acme.issuer import AcmeIssuer
+from edge.certs.issuer import Issuer
 from edge.certs.local_ca import LocalIssuer
 from edge.certs.manager import Manager
-from edge.certs.publisher import TLSALPN01, ChallengeAnswer, Publisher
-from edge.config.schema import Config, Site
+from edge.certs.publisher import Publisher
+from edge.config.schema import Acme, Config, Site
+from edge.errors import StartError
 from edge.handlers.acme_challenge import ChallengeTable
 from edge.handlers.error_page import respond_error
 from edge.handlers.plain_http import PlainHTTP
@@ -21,23 +28,109 @@ from edge.handlers.redirect import Redirect
 from edge.handlers.routing import RoutingTable, SiteRoutes
 from edge.handlers.served_names import ServedNames
 from edge.handlers.static.handler import StaticHandler
-from edge.http.exchange import Handler
 from edge.net.deadlines import Deadlines
 from edge.net.listening import ListeningSocket
+from edge.process.service import BaseContext
+from edge.process.worker_service import WorkerService
 from edge.server.challenge_gate import ChallengeGate
 from edge.server.entrances import PlainEntrance, TLSEntrance
+from edge.server.exchange import ServerExchange
 from edge.server.listener import Listener
-from edge.server.server import Server
+from edge.server.server import Record, Server
+from edge.storage.contract import Storage
 from edge.storage.filesystem import FileSystemStorage
 from edge.telemetry.access_log import AccessLog
-from edge.tls.certified_key import CertifiedKey
 from edge.tls.selector import Selector
 from edge.upstream.upstream import Upstream
 from edge.wire.http2 import http2_engine_factory
 
 
 def build_service(
-    config: Config, listeners: Sequence[ListeningSocket], base_context: Any, loop: asyncio.AbstractEventLoop
+    config: Config, listeners: Sequence[ListeningSocket], base_context: BaseContext, loop: asyncio.AbstractEventLoop
 ) -> WorkerService:
-    """Everything that a worker runs. Nothing is accepted before `start`."""
-    return WorkerService(config, listeners, base_context, loop)
+    """Everything that a worker runs; nothing is accepted before `start`. Raises: StartError, ConfigError."""
+    deadlines = Deadlines()
+    closers: list[Callable[[], None]] = []
+
+    # What answers.
+    names: ServedNames[SiteRoutes] = ServedNames(
+        {
+            name: routes
+            for site in config.sites
+            for routes in [_routes(site, deadlines, loop, closers)]
+            for name in site.names
+        }
+    )
+    routing = RoutingTable(names)
+    challenges = ChallengeTable()
+    plain_http = PlainHTTP(challenges, routing, Redirect(names, config.listen.https_port))
+
+    # What speaks.
+    access_log = _open_access_log(config)
+    server = Server(loop, deadlines, respond_error, _recorder(access_log))
+    selector = Selector(base_context, config.names[0])
+    secure = TLSEntrance(routing, loop, selector, http2_engine_factory(config.http2_engine))
+    plain = PlainEntrance(plain_http, loop)
+    accept_secure = ChallengeGate(server, secure, selector, deadlines).accepted
+    accept_plain = partial(server.accept, entrance=plain)
+
+    # Where it comes in.
+    entries = [Listener(each.sock, accept_secure if each.tls else accept_plain, loop) for each in listeners]
+    return WorkerService(server, entries, selector, challenges, deadlines, access_log, closers)
+
+
+def _routes(
+    site: Site, deadlines: Deadlines, loop: asyncio.AbstractEventLoop, closers: list[Callable[[], None]]
+) -> SiteRoutes:
+    mounts = [(mount.prefix, StaticHandler(mount)) for mount in site.static]
+    closers.extend(handler.close for _, handler in mounts)
+    if not site.upstreams:
+        return SiteRoutes(mounts, None)
+    upstream = Upstream(site.upstreams, deadlines, loop)
+    closers.append(upstream.close)
+    return SiteRoutes(mounts, Proxy(upstream, site.max_body, loop))
+
+
+def _open_access_log(config: Config) -> AccessLog:
+    try:
+        return AccessLog(config.log.access, config.log.format)
+    except OSError as error:
+        raise StartError(f"cannot open the access log {config.log.access}: {error.strerror}") from error
+
+
+def _recorder(access_log: AccessLog) -> Record | None:
+    if not access_log.is_on:
+        return None
+
+    def record(exchange: ServerExchange, now: float) -> None:
+        request = exchange.request
+        access_log.record(
+            exchange.peer.address,
+            request.method,
+            request.authority,
+            request.target,
+            request.version,
+            exchange.status,
+            exchange.sent,
+            now - exchange.started,
+            exchange.upstream_seconds,
+            exchange.request_id,
+        )
+
+    return record
+
+
+def build_manager(config: Config, publisher: Publisher) -> Manager:
+    """The keeper's certificate manager, over the storage directory."""
+    storage = FileSystemStorage(Path(config.storage))
+    return Manager(
+        config,
+        storage,
+        publisher,
+        public=partial(_public_issuer, storage),
+        local=LocalIssuer(storage, time.time),
+    )
+
+
+def _public_issuer(storage: Storage, acme: Acme) -> Issuer:
+    return AcmeIssuer(acme.directory, storage, ca_file=acme.ca_file, email=acme.email)

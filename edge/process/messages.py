@@ -41,7 +41,7 @@ class Drain(Struct, frozen=True, tag="drain"):
 
 
 class ReopenLogs(Struct, frozen=True, tag="reopen-logs"):
-    """Open the access log file anew: it has been rotated."""
+    """To a worker: open the access log file anew, it has been rotated. (The keeper writes none.)"""
 
 
 # -- worker or keeper → supervisor ------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ class Acknowledged(Struct, frozen=True, tag="acknowledged"):
 
 
 ToWorker: TypeAlias = KeeperLink | Drain | ReopenLogs
-ToKeeper: TypeAlias = Configure | WorkerLink | Drain | ReopenLogs
+ToKeeper: TypeAlias = Configure | WorkerLink | Drain
 ToSupervisor: TypeAlias = Ready
 KeeperToWorker: TypeAlias = ServeCertificate | DropCertificate | PresentChallenge | CleanUpChallenge | SnapshotComplete
 WorkerToKeeper: TypeAlias = Acknowledged

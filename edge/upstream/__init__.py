@@ -1,1 +1,1 @@
-"""Origins: addresses, the keep-alive pool and the connections in it."""
+"""Origin servers: where they are, connections to them and the pool that keeps these."""

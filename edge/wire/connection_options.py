@@ -6,22 +6,28 @@ next hop relies on (`Connection: X-Forwarded-For`), so some fields cannot be nam
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
-from edge.http.message import Fields
+from edge.http.message import HOP_BY_HOP, Fields
 
 _PROTECTED: Final = frozenset(
     (b"host", b"content-length", b"transfer-encoding", b"forwarded", b"authorization", b"cookie")
 )
 _PROTECTED_PREFIXES: Final = (b"x-forwarded-", b"cache-")
 
+_NO_FIELDS: Final = HOP_BY_HOP | {b"close"}
+"""Options that are no field names, or name fields that never cross edge anyway."""
 
-def parse_connection(values: Iterable[bytes]) -> frozenset[bytes]:
+_NONE: Final[frozenset[bytes]] = frozenset()
+_COMMON: Final = {option: frozenset((option,)) for option in (b"keep-alive", b"close")}
+
+
+def parse_connection(values: list[bytes] | None) -> frozenset[bytes]:
     """The options of all `Connection` field lines of a head, in lower case; empty list elements are ignored."""
-    options = {option.strip(b" \t") for option in b",".join(values).lower().split(b",")}
-    options.discard(b"")
-    return frozenset(options)
+    if values is None:
+        return _NONE
+    text = b",".join(values).lower()
+    return _COMMON.get(text) or frozenset(option.strip(b" \t") for option in text.split(b",")) - {b""}
 
 
 def is_persistent(version: bytes, options: frozenset[bytes]) -> bool:
@@ -33,5 +39,5 @@ def is_persistent(version: bytes, options: frozenset[bytes]) -> bool:
 
 def without_named(fields: Fields, options: frozenset[bytes]) -> Fields:
     """The fields that `Connection` does not name; protected ones stay although named."""
-    named = {option for option in options if option not in _PROTECTED and not option.startswith(_PROTECTED_PREFIXES)}
-    return tuple(field for field in fields if field[0] not in named)
+    named = {option for option in options - _NO_FIELDS - _PROTECTED if not option.startswith(_PROTECTED_PREFIXES)}
+    return tuple(field for field in fields if field[0] not in named) if named else fields

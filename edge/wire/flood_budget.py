@@ -12,24 +12,22 @@ from edge.http.limits import CONTROL_BURST, CONTROL_RATE, RESET_BURST, RESET_RAT
 
 
 class FloodBudget:
-    """A token bucket. It starts full and never holds more than `burst`."""
+    """A token bucket. It starts full and never holds more than `burst`.
 
-    __slots__ = ("_burst", "_rate", "_refilled", "tokens")
+    It is refilled when it is found empty, not before: whoever feeds the connection only sets `now` (monotonic seconds).
+    """
+
+    __slots__ = ("_burst", "_rate", "_refilled", "now", "tokens")
 
     def __init__(self, burst: int, rate: int) -> None:
         self._burst: Final = float(burst)
         self._rate: Final = rate
         self._refilled: float | None = None
+        self.now = 0.0
         self.tokens = self._burst
 
     def __repr__(self) -> str:
         return f"<FloodBudget {self.tokens:.1f}/{self._burst:.0f} +{self._rate}/s>"
-
-    def refill(self, now: float) -> None:
-        """Add what has become due since the last call; `now` in monotonic seconds. A clock that steps back adds nothing."""
-        if self._refilled is not None and now > self._refilled:
-            self.give((now - self._refilled) * self._rate)
-        self._refilled = now
 
     def give(self, tokens: float) -> None:
         """Forgive so many."""
@@ -37,8 +35,20 @@ class FloodBudget:
 
     def spend(self) -> bool:
         """Pay for one. False when there is nothing left: the peer has overdone it."""
+        if self._refilled is None:
+            self._refilled = self.now
+        if self.tokens < 1:
+            self._refill(self.now - self._refilled)
+        if self.tokens < 1:
+            return False
         self.tokens -= 1
-        return self.tokens >= 0
+        return True
+
+    def _refill(self, elapsed: float) -> None:
+        """A clock that steps back adds nothing."""
+        self._refilled = self.now
+        if elapsed > 0:
+            self.give(elapsed * self._rate)
 
 
 def reset_budget() -> FloodBudget:

@@ -101,8 +101,7 @@ class FrameWatch:
 
         Fewer than all: `violation` says why the connection must end after them.
         """
-        self.resets.refill(now)
-        self._control.refill(now)
+        self.resets.now = self._control.now = now
         carried = len(self._partial)
         if carried:
             data, self._partial = self._partial + data, b""

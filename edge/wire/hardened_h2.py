@@ -137,14 +137,14 @@ class HardenedConnection(H2Connection):
     def _receive_frame(self, frame: Frame) -> list[Event]:
         """Dispatch. A frame on a stream that is closed by a reset is answered with a reset again, from the budget."""
         try:
-            answers, events = self._frame_dispatch_table[frame.__class__](frame)
+            answer: _Answer = self._frame_dispatch_table[frame.__class__](frame)
         except StreamClosedError as exc:
             if not self._stream_is_closed_by_reset(exc.stream_id):
                 raise
             self._reset_again(exc.stream_id, exc.error_code)
             return list(exc._events)
-        self._prepare_for_sending(answers)
-        return events
+        self._prepare_for_sending(answer[0])
+        return answer[1]
 
     def _reset_again(self, stream_id: int, code: int) -> None:
         self._pay_reset()

@@ -9,14 +9,13 @@ never guessed, and no verdict is acted on before it is final.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Final
 
 import httptools
 
 from edge.errors import EdgeError
 from edge.http.message import Field
-from edge.http.validation import check_field
+from edge.http.validation import judge_field
 
 END_OF_HEAD: Final = b"\r\n\r\n"
 
@@ -27,6 +26,11 @@ Aside = dict[bytes, list[bytes]]
 """Values by name, in the order of their lines."""
 
 
+_MEMO_ENTRIES: Final = 4096
+_MEMO_LINE: Final = 256
+"""Remembered lines and the longest of them, name and value together: about two megabytes in a worker."""
+
+
 class BrokenHead(EdgeError):
     """llhttp does not accept the head."""
 
@@ -35,6 +39,9 @@ class _Lines:
     """What llhttp calls back: the field lines of one head."""
 
     __slots__ = ("complete", "lines")
+
+    # httptools asks for every callback by name; an attribute that is None is found faster than one that is missing.
+    on_message_begin = on_url = on_status = on_body = on_message_complete = on_chunk_header = on_chunk_complete = None
 
     def __init__(self) -> None:
         self.lines: list[Field] = []
@@ -66,18 +73,46 @@ def split_head(parser: type, head: bytes) -> tuple[list[Field], bool]:
     return sink.lines, upgrade
 
 
-def sort_fields(lines: Iterable[Field], set_aside: frozenset[bytes]) -> tuple[list[Field], Aside]:
-    """Valid fields in their order, names in lower case, and the values of those whose names are in `set_aside`.
+class FieldSorter:
+    """Makes valid fields of field lines, and sets those apart that an engine uses up itself.
 
-    Raises: RequestRefused 400 for a name or value that no `Request` may hold.
+    Lines repeat from head to head, so what a line became is remembered, in a bounded memo.
     """
-    kept: list[Field] = []
-    aside: Aside = {}
-    for raw_name, raw_value in lines:
-        name, value = raw_name.lower(), raw_value.strip(b" \t")
-        if name in set_aside:
+
+    __slots__ = ("_drop_underscores", "_known", "_set_aside")
+
+    def __init__(self, set_aside: frozenset[bytes], *, drop_underscores: bool) -> None:
+        self._set_aside = set_aside
+        self._drop_underscores = drop_underscores
+        self._known: dict[Field, Field] = {}
+
+    def sort(self, lines: list[Field]) -> tuple[list[Field], Aside]:
+        """Valid fields in their order, names in lower case, and the values of those that are set aside.
+
+        Raises: RequestRefused 400 for a name or value that no head may hold.
+        """
+        kept: list[Field] = []
+        aside: Aside = {}
+        known = self._known
+        for line in lines:
+            field = known.get(line)
+            if field is None:
+                self._sort_new(line, kept, aside)
+            else:
+                kept.append(field)
+        return kept, aside
+
+    def _sort_new(self, line: Field, kept: list[Field], aside: Aside) -> None:
+        name, value = line[0].lower(), line[1].strip(b" \t")
+        if name in self._set_aside:
             aside.setdefault(name, []).append(value)
-        else:
-            check_field(name, value)
+        elif not (self._drop_underscores and b"_" in name):
+            judge_field(name, value)
             kept.append((name, value))
-    return kept, aside
+            self._remember(line, (name, value))
+
+    def _remember(self, line: Field, field: Field) -> None:
+        if len(line[0]) + len(line[1]) <= _MEMO_LINE:
+            if len(self._known) >= _MEMO_ENTRIES:
+                self._known.clear()
+            self._known[line] = field

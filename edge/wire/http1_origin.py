@@ -10,7 +10,6 @@ pass through as they come; only heads and chunk framing are parsed.
 
 from __future__ import annotations
 
-from enum import Enum, auto
 from typing import Final
 
 from edge.errors import UpstreamError
@@ -27,7 +26,7 @@ from edge.wire.origin import (
     ResponseFailed,
 )
 from edge.wire.response_format import format_fields
-from edge.wire.response_head import Framing, ParsedResponse, parse_response_head
+from edge.wire.response_head import CHUNKS, LENGTH, NO_BODY, UNTIL_CLOSE, ParsedResponse, parse_response_head
 
 _BEGINNING: Final = b"HTTP/1."
 
@@ -51,13 +50,10 @@ def format_request_head(method: bytes, target: bytes, fields: bytes | Fields, co
     return b"%b %b HTTP/1.1\r\n%b%b\r\n" % (method, target, lines, framing)
 
 
-class _State(Enum):
-    IDLE = auto()
-    HEAD = auto()
-    LENGTH = auto()
-    CHUNKS = auto()
-    UNTIL_CLOSE = auto()
-    BROKEN = auto()
+_IDLE: Final = "idle"
+_HEAD: Final = "head"
+_BROKEN: Final = "broken"
+"""States besides the framings of a body that is being read."""
 
 
 class HTTP1OriginEngine:
@@ -66,7 +62,7 @@ class HTTP1OriginEngine:
     __slots__ = ("_chunks", "_interims", "_kept", "_method", "_persistent", "_remaining", "_seen", "_state")
 
     def __init__(self) -> None:
-        self._state = _State.IDLE
+        self._state: str = _IDLE
         self._method = b""
         self._kept = bytearray()
         self._seen = False
@@ -76,12 +72,12 @@ class HTTP1OriginEngine:
         self._chunks: ChunkedDecoder | None = None
 
     def __repr__(self) -> str:
-        return f"<HTTP1OriginEngine {self._state.name}>"
+        return f"<HTTP1OriginEngine {self._state}>"
 
     def begin(self, method: bytes) -> None:
         """See `OriginEngine`. Only on a new connection, or after `ResponseEnded(reusable=True)`."""
-        assert self._state is _State.IDLE, f"begin in state {self._state.name}"
-        self._state = _State.HEAD
+        assert self._state == _IDLE, f"begin in state {self._state}"
+        self._state = _HEAD
         self._method = method
         self._seen = False
         self._interims = 0
@@ -99,34 +95,34 @@ class HTTP1OriginEngine:
 
     def receive_eof(self) -> list[OriginEvent]:
         """See `OriginEngine`. No event when no response is due."""
-        if self._state is _State.UNTIL_CLOSE:
-            self._state = _State.BROKEN
+        if self._state == UNTIL_CLOSE:
+            self._state = _BROKEN
             return [ResponseEnded(reusable=False)]
-        if self._state in (_State.IDLE, _State.BROKEN):
-            self._state = _State.BROKEN
+        if self._state in (_IDLE, _BROKEN):
+            self._state = _BROKEN
             return []
-        if self._state is _State.HEAD and not self._seen:
+        if self._state == _HEAD and not self._seen:
             return [self._fail("closed-before-response")]
         return [self._fail("truncated")]
 
     def _fail(self, reason: str) -> ResponseFailed:
-        self._state = _State.BROKEN
+        self._state = _BROKEN
         self._kept.clear()
         return ResponseFailed(reason)
 
     def _read(self, data: bytes, events: list[OriginEvent]) -> None:
-        if self._state is _State.HEAD:
+        if self._state == _HEAD:
             self._seen = self._seen or bool(data)
             data = self._read_heads(data, events)
         if not data:
             return
-        if self._state is _State.LENGTH:
+        if self._state == LENGTH:
             self._read_length(data, events)
-        elif self._state is _State.CHUNKS:
+        elif self._state == CHUNKS:
             self._read_chunks(data, events)
-        elif self._state is _State.UNTIL_CLOSE:
+        elif self._state == UNTIL_CLOSE:
             events.append(DataReceived(data))
-        elif self._state is _State.IDLE:
+        elif self._state == _IDLE:
             raise UpstreamError(502, "unexpected-data")
 
     def _read_heads(self, data: bytes, events: list[OriginEvent]) -> bytes:
@@ -134,7 +130,7 @@ class HTTP1OriginEngine:
         scanned = len(self._kept)
         if scanned:
             self._kept += data
-        while self._state is _State.HEAD:
+        while self._state == _HEAD:
             buffer = self._kept or data
             end = _find_end_of_head(buffer, scanned)
             if end is None:
@@ -148,24 +144,27 @@ class HTTP1OriginEngine:
         return data
 
     def _take_head(self, parsed: ParsedResponse, more: bool, events: list[OriginEvent]) -> None:
-        head = parsed.head
-        if head.status < 200:
-            self._interims += 1
-            if head.status == 101 or self._interims > MAX_INTERIM_RESPONSES:
-                raise UpstreamError(502, "unexpected-101" if head.status == 101 else "too-many-interims")
-            events.append(InterimReceived(head.status, head.fields))
+        if parsed.status < 200:
+            events.append(self._take_interim(parsed))
             return
         self._persistent = parsed.persistent
-        events.append(HeadReceived(head, parsed.framing is Framing.NONE))
-        if parsed.framing is Framing.NONE:
+        self._state = parsed.framing
+        events.append(HeadReceived(parsed.new_head(), parsed.framing == NO_BODY))
+        if parsed.framing == NO_BODY:
             self._end(events, more)
-        elif parsed.framing is Framing.LENGTH:
-            assert head.content_length is not None
-            self._state, self._remaining = _State.LENGTH, head.content_length
-        elif parsed.framing is Framing.CHUNKS:
-            self._state, self._chunks = _State.CHUNKS, ChunkedDecoder()
-        else:
-            self._state = _State.UNTIL_CLOSE
+        elif parsed.framing == LENGTH:
+            self._remaining = parsed.content_length or 0
+        elif parsed.framing == CHUNKS:
+            self._chunks = ChunkedDecoder()
+
+    def _take_interim(self, parsed: ParsedResponse) -> InterimReceived:
+        """101 would turn the connection into a tunnel, which no request of ours asks for."""
+        self._interims += 1
+        if parsed.status == 101:
+            raise UpstreamError(502, "unexpected-101")
+        if self._interims > MAX_INTERIM_RESPONSES:
+            raise UpstreamError(502, "too-many-interims")
+        return InterimReceived(parsed.status, parsed.fields)
 
     def _read_length(self, data: bytes, events: list[OriginEvent]) -> None:
         extra = len(data) - self._remaining
@@ -191,7 +190,7 @@ class HTTP1OriginEngine:
     def _end(self, events: list[OriginEvent], more: bool) -> None:
         """The response is whole. Bytes behind it belong to nobody: the connection carries no other request."""
         reusable = self._persistent and not more
-        self._state = _State.IDLE if reusable else _State.BROKEN
+        self._state = _IDLE if reusable else _BROKEN
         events.append(ResponseEnded(reusable))
 
 

@@ -8,9 +8,21 @@ control budget and the driver's deadlines.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
-from ngh2 import Configuration, Connection, ConnectionClosed, Event, NGH2Error, Role, Setting, StreamClosed, StreamReset
+from ngh2 import (
+    Configuration,
+    Connection,
+    ConnectionClosed,
+    NGH2Error,
+    Priority,
+    PriorityUpdateReceived,
+    Role,
+    Setting,
+    StreamClosed,
+    StreamReset,
+)
 from ngh2 import DataReceived as DataArrived
 from ngh2 import GoAwayReceived as GoAwayArrived
 from ngh2 import RequestReceived as HeadArrived
@@ -26,6 +38,7 @@ from edge.http.limits import (
     MAX_CONTINUATIONS,
     MAX_CONTROL_OUTPUT,
     MAX_FIELDS,
+    MAX_FRAME,
     MAX_HEAD,
     MAX_SETTINGS,
     MAX_STREAMS,
@@ -37,6 +50,8 @@ from edge.http.message import Field, Fields, ResponseHead
 from edge.wire.hpack_encoder import announces_length
 from edge.wire.http2_engine import Http2Engine
 from edge.wire.http2_frames import ErrorCode
+from edge.wire.http2_priority import DEFAULT_PRIORITY, parse_priority
+from edge.wire.http2_stream import Stream
 
 _CONFIGURATION: Final = Configuration(
     auto_window_update=False,
@@ -61,6 +76,12 @@ _AHEAD: Final = 4 * 1024
 
 _MIN_OUTPUT: Final = 1024
 """Output taken even when the driver's budget for bodies is spent: answers to pings and settings go first."""
+
+
+_TAKES_TURNS: Final = Priority(DEFAULT_PRIORITY.urgency, DEFAULT_PRIORITY.incremental)
+
+_LATE: Final = suppress(NGH2Error)
+"""Around writes to a stream that the library may have ended already; the event that says so comes with the next output."""
 
 
 class Ngh2Engine(Http2Engine):
@@ -93,50 +114,58 @@ class Ngh2Engine(Http2Engine):
             self._take_ahead()
 
     def _take_ahead(self) -> None:
-        if self._ahead_size <= MAX_CONTROL_OUTPUT:
-            self._keep(self._take(_AHEAD))
+        if self._connection.want_write and self._ahead_size <= MAX_CONTROL_OUTPUT:
+            self._take(_AHEAD)
 
-    def _take(self, amount: int) -> bytes:
-        """Output of the library, and the events that come with it."""
+    def _take(self, amount: int) -> None:
+        """Move output of the library to what waits for the driver, and handle the events that come with it."""
         if self._closed:
-            return b""
+            return
         try:
             output = self._connection.data_to_send(amount)
         except NGH2Error:
             self._closed = True
-            output = b""
-        self._watch.bytes_sent(len(output))
-        if len(output) < amount and self._unread:
-            self._stop_uploads()
-        self._handle_events()
-        return output
-
-    def _keep(self, output: bytes) -> None:
+            return
         if output:
             self._ahead.append(output)
             self._ahead_size += len(output)
+            self._watch.bytes_sent(len(output))
+            self._handle_events()
+        if self._unread and len(output) < amount:
+            self._stop_uploads()
 
     def _handle_events(self) -> None:
         for event in self._connection.events():
-            self._handle(event)
+            match event:
+                case HeadArrived():
+                    self._head_arrived(event.stream_id, event.headers, event.end_stream)
+                case StreamClosed():
+                    self._stream_closed(event.stream_id, event.error_code)
+                case DataArrived():
+                    self._data_arrived(event.stream_id, event.data, len(event.data), event.end_stream)
+                case TrailersArrived():
+                    self._trailers_arrived(event.stream_id, event.headers)
+                case StreamReset():
+                    self._stream_reset(event.stream_id)
+                case PriorityUpdateReceived():
+                    self._priority_updated(event.prioritized_stream_id, event.field_value)
+                case GoAwayArrived():
+                    self._peer_leaves = True
+                case ConnectionClosed():
+                    self._connection_closed(event.error_code)
+                case _:
+                    pass  # windows, settings and pings are the library's own business
 
-    def _handle(self, event: Event) -> None:
-        if isinstance(event, HeadArrived):
-            self._head_arrived(event.stream_id, event.headers, event.end_stream)
-        elif isinstance(event, DataArrived):
-            self._data_arrived(event.stream_id, event.data, len(event.data), event.end_stream)
-        elif isinstance(event, TrailersArrived):
-            self._trailers_arrived(event.stream_id, event.headers)
-        elif isinstance(event, StreamReset):
-            if event.stream_id in self._streams:
-                self._reset_known.add(event.stream_id)
-                self._reset_arrived(event.stream_id, "client-reset")
-        elif isinstance(event, StreamClosed):
-            self._stream_closed(event.stream_id, event.error_code)
-        elif isinstance(event, GoAwayArrived):
-            self._peer_leaves = True
-        elif isinstance(event, ConnectionClosed):
-            self._connection_closed(event.error_code)
+    def _stream_reset(self, stream_id: int) -> None:
+        if stream_id in self._streams:
+            self._reset_known.add(stream_id)
+            self._reset_arrived(stream_id, "client-reset")
+
+    def _priority_updated(self, stream_id: int, wish: bytes) -> None:
+        """The library obeys by itself; a response that has not begun must not be put back among those without a wish."""
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            stream.wished_priority = parse_priority(wish)
 
     def _stream_closed(self, stream_id: int, code: int) -> None:
         """Both sides have ended, or the library did not like the request: often only now, after its head was passed on."""
@@ -168,20 +197,36 @@ class Ngh2Engine(Http2Engine):
     # -- output --------------------------------------------------------------------------------------------------------
 
     def _write_interim(self, stream_id: int, status: int, fields: Fields) -> None:
-        self._connection.send_informational_response(stream_id, [(b":status", b"%d" % status), *fields])
+        with _LATE:
+            self._connection.send_informational_response(stream_id, [(b":status", b"%d" % status), *fields])
 
     def _write_head(self, stream_id: int, head: ResponseHead, end: bool) -> None:
-        self._connection.send_response(stream_id, self._headers(head), end_stream=end)
-        if end:
-            self._note_end(stream_id)
+        with _LATE:
+            self._connection.send_response(stream_id, self._headers(head), end_stream=end)
+            if end:
+                self._note_end(stream_id)
+            elif self._streams[stream_id].priority is DEFAULT_PRIORITY:
+                self._connection.set_stream_priority(stream_id, _TAKES_TURNS)
 
     def _write_body(self, stream_id: int, data: Buffer, end: bool) -> None:
-        if len(data):
-            self._connection.send_data(stream_id, data, end_stream=end)
-        elif end:
-            self._connection.end_stream(stream_id)
-        if end:
-            self._note_end(stream_id)
+        with _LATE:
+            if len(data):
+                self._connection.send_data(stream_id, data, end_stream=end)
+            elif end:
+                self._connection.end_stream(stream_id)
+            if end:
+                self._note_end(stream_id)
+
+    def _write_whole(self, stream: Stream, head: ResponseHead, body: Buffer) -> None:
+        """A small body needs no turn of its own."""
+        if not body or len(body) > MAX_FRAME:
+            super()._write_whole(stream, head, body)
+            return
+        stream.response_ended = True
+        with _LATE:
+            self._connection.send_response(stream.stream_id, self._headers(head))
+            self._connection.send_data(stream.stream_id, body, end_stream=True)
+            self._note_end(stream.stream_id)
 
     def _note_end(self, stream_id: int) -> None:
         if not self._streams[stream_id].request_ended:
@@ -222,14 +267,18 @@ class Ngh2Engine(Http2Engine):
     def _write_failure(self, code: int) -> None:
         if not self._closed:
             self._connection.terminate_connection(code)
-            self._keep(self._connection.data_to_send())
+            self._ahead.append(self._connection.data_to_send())
             self._closed = True
 
     def data_to_send(self, budget: int) -> bytes:
-        output = b"".join((*self._ahead, self._take(max(budget, _MIN_OUTPUT))))
+        self._take(max(budget, _MIN_OUTPUT))
+        if not self._ahead:
+            return b""
+        output = self._ahead[0] if len(self._ahead) == 1 else b"".join(self._ahead)
         self._ahead.clear()
         self._ahead_size = 0
-        self._look_for_room()
+        if self._crowded:
+            self._look_for_room()
         return output
 
     def unsent(self, stream_id: int) -> int:

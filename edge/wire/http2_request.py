@@ -6,6 +6,8 @@ failure concerns its stream only. CONNECT, plain or extended (RFC 8441), is refu
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 from edge.errors import RequestRefused
@@ -28,6 +30,14 @@ _SPECIAL: Final = HOP_BY_HOP | _FRAMING | {b"cookie", b"expect", b"host"}
 _FIELD_OVERHEAD: Final = 32
 """What a field counts for besides its bytes (RFC 9113 §6.5.2)."""
 
+_MEMO_LINES: Final = 2048
+_MEMO_LINE: Final = 256
+
+_ordinary: set[Field] = set()
+"""Lines known to be good and to need no treatment: most lines of most requests."""
+
+_normalise_authority = lru_cache(maxsize=256)(normalise_authority)
+
 
 def parse_request(headers: Fields, ended: bool, scheme: bytes) -> Request:
     """The request that `headers` describe; `ended` when END_STREAM came with them, `scheme` is the transport's.
@@ -42,8 +52,11 @@ def parse_request(headers: Fields, ended: bool, scheme: bytes) -> Request:
     target = pseudo.get(b":path", b"")
     check_target(method, target)
     head = _Fields()
-    for name, value in headers[len(pseudo) :]:
-        head.add(name, value)
+    for line in headers[len(pseudo) :]:
+        if line in _ordinary:
+            head.kept.append(line)
+        else:
+            head.add(line)
     content_length = _body_length(head.content_length, ended)
     return Request(
         method=method,
@@ -86,7 +99,7 @@ def _split_pseudo(headers: Fields) -> dict[bytes, bytes]:
         pseudo[name] = value
     if len(headers) - len(pseudo) > MAX_FIELDS:
         raise RequestRefused(431, "too-many-fields")
-    if sum([len(name) + len(value) + _FIELD_OVERHEAD for name, value in headers]) > MAX_HEAD:
+    if sum(map(len, chain.from_iterable(headers))) + len(headers) * _FIELD_OVERHEAD > MAX_HEAD:
         raise RequestRefused(431, "head-too-large")
     return pseudo
 
@@ -94,21 +107,25 @@ def _split_pseudo(headers: Fields) -> dict[bytes, bytes]:
 class _Fields:
     """The regular fields of one request while they are read."""
 
-    __slots__ = ("_crumbs", "_kept", "content_length", "expects_continue", "host")
+    __slots__ = ("_crumbs", "content_length", "expects_continue", "host", "kept")
 
     def __init__(self) -> None:
         self.host: bytes | None = None
         self.content_length: int | None = None
         self.expects_continue = False
-        self._kept: list[Field] = []
+        self.kept: list[Field] = []
         self._crumbs: list[bytes] = []
 
-    def add(self, name: bytes, value: bytes) -> None:
+    def add(self, line: Field) -> None:
+        """Judge a line and put it where it belongs."""
+        name, value = line
         check_field(name, value)
         if name in _SPECIAL:
             self._add_special(name, value)
         elif b"_" not in name:  # dropped like in HTTP/1.1: origins take `_` and `-` for the same
-            self._kept.append((name, value))
+            self.kept.append(line)
+            if len(name) + len(value) <= _MEMO_LINE:
+                _remember(line)
 
     def _add_special(self, name: bytes, value: bytes) -> None:
         if name == b"cookie":
@@ -132,8 +149,14 @@ class _Fields:
         """The fields to keep, cookie crumbs joined into one line (RFC 9113 §8.2.3)."""
         if self._crumbs:
             cookie = b"; ".join([crumb for crumb in self._crumbs if crumb])
-            self._kept.append((b"cookie", cookie))
-        return tuple(self._kept)
+            self.kept.append((b"cookie", cookie))
+        return tuple(self.kept)
+
+
+def _remember(line: Field) -> None:
+    if len(_ordinary) >= _MEMO_LINES:
+        _ordinary.clear()
+    _ordinary.add(line)
 
 
 def _authority(authority: bytes | None, host: bytes | None, scheme: bytes) -> bytes:
@@ -141,9 +164,9 @@ def _authority(authority: bytes | None, host: bytes | None, scheme: bytes) -> by
     if authority is None:
         if host is None:
             raise RequestRefused(400, "authority")
-        return normalise_authority(host, scheme)
-    normal = normalise_authority(authority, scheme)
-    if host is not None and normalise_authority(host, scheme) != normal:
+        return _normalise_authority(host, scheme)
+    normal = _normalise_authority(authority, scheme)
+    if host is not None and _normalise_authority(host, scheme) != normal:
         raise RequestRefused(400, "host-differs")
     return normal
 

@@ -17,11 +17,12 @@ from edge.http.limits import MAX_FIELDS
 from edge.http.message import HOP_BY_HOP, Field, Request
 from edge.http.validation import normalise_authority, parse_content_length
 from edge.wire.connection_options import is_persistent, parse_connection, without_named
-from edge.wire.head_syntax import Aside, BrokenHead, sort_fields, split_head
+from edge.wire.head_syntax import Aside, BrokenHead, FieldSorter, split_head
 from edge.wire.request_line import RequestLine, parse_request_line
 
-_SET_ASIDE: Final = HOP_BY_HOP | {b"host", b"content-length", b"expect"}
-"""Fields that become attributes of the request, or end here."""
+_FIELDS: Final = FieldSorter(HOP_BY_HOP | {b"host", b"content-length", b"expect"}, drop_underscores=True)
+"""Fields that become attributes of the request, or end here, are set aside. Names with an underscore vanish: upstreams fold
+`_` and `-`, so `Transfer_Encoding` would be framing there."""
 
 _MEMO_ENTRIES: Final = 1024
 _MEMO_HEAD: Final = 2048
@@ -55,23 +56,21 @@ def parse_request_head(head: bytes, scheme: bytes) -> ParsedHead:
 
 
 def _parse(head: bytes, scheme: bytes) -> ParsedHead:
-    """Field names with an underscore vanish: upstreams fold `_` and `-`, so `Transfer_Encoding` would be framing there."""
     line = parse_request_line(head[: head.index(b"\n") + 1])
     lines, upgrade = _split(head)
     if len(lines) > MAX_FIELDS:
         raise RequestRefused(431, "too-many-fields")
-    kept, aside = sort_fields([line for line in lines if b"_" not in line[0]], _SET_ASIDE)
+    kept, aside = _FIELDS.sort(lines)
     content_length = _body_length(line.version, aside)
     if upgrade and content_length != 0:
         raise RequestRefused(400, "upgrade-with-body")
-    options = parse_connection(aside[b"connection"]) if b"connection" in aside else frozenset()
-    fields = tuple(kept)
+    options = parse_connection(aside.get(b"connection"))
     request = Request(
         method=line.method,
         scheme=scheme,
         authority=_authority(line, aside.get(b"host", []), scheme),
         target=line.target,
-        fields=without_named(fields, options) if options else fields,
+        fields=without_named(tuple(kept), options),
         content_length=content_length,
         version=line.version,
         expects_continue=_expects_continue(line.version, aside) and content_length != 0,

@@ -6,7 +6,6 @@ or, for HTTP/1.0 clients and an unknown length, whatever comes until the connect
 
 from __future__ import annotations
 
-from enum import Enum, auto
 from typing import Final
 
 from edge.http.dates import DateCache
@@ -24,11 +23,11 @@ _LAST_CHUNK: Final = b"0\r\n\r\n"
 _END_OF_HEAD: Final = b"\r\n\r\n"
 
 
-class _Body(Enum):
-    NONE = auto()
-    COUNTED = auto()
-    CHUNKS = auto()
-    UNTIL_CLOSE = auto()
+_NO_BODY: Final = "none"
+_COUNTED: Final = "counted"
+_CHUNKS: Final = "chunks"
+_UNTIL_CLOSE: Final = "until close"
+"""How the body being written ends."""
 
 
 class ResponseWriter:
@@ -39,7 +38,7 @@ class ResponseWriter:
     def __init__(self, dates: DateCache) -> None:
         self._dates = dates
         self._out: list[Buffer] = []
-        self._body = _Body.NONE
+        self._body: str = _NO_BODY
         self._left = 0
 
     @property
@@ -85,13 +84,13 @@ class ResponseWriter:
         """Append a head whose body follows through `write_body`."""
         framing = b""
         if is_bodiless(method, head.status):
-            self._body = _Body.NONE
+            self._body = _NO_BODY
         elif head.content_length is not None:
-            self._body, self._left = _Body.COUNTED, head.content_length
+            self._body, self._left = _COUNTED, head.content_length
         elif version == b"1.1":
-            self._body, framing = _Body.CHUNKS, _CHUNKED
+            self._body, framing = _CHUNKS, _CHUNKED
         else:
-            self._body = _Body.UNTIL_CLOSE
+            self._body = _UNTIL_CLOSE
         made = head_lines(head)
         self._out.append(
             b"".join((made.lines, made.date or self._dates.current(), b"\r\n", framing, connection, b"\r\n"))
@@ -99,15 +98,15 @@ class ResponseWriter:
 
     def write_body(self, data: Buffer, end: bool) -> bool:
         """Append body bytes; False, and nothing appended, when they are more or, at the end, fewer than announced."""
-        if self._body is _Body.COUNTED:
+        if self._body == _COUNTED:
             left = self._left - len(data)
             if left < 0 or (end and left):
                 return False
             self._left = left
-        elif self._body is _Body.CHUNKS:
+        elif self._body == _CHUNKS:
             self._write_chunk(data, end)
             return True
-        elif self._body is _Body.NONE:
+        elif self._body == _NO_BODY:
             return True
         if data:
             self._out.append(data)

@@ -36,13 +36,19 @@ class EdgeProcess:
         self.storage = tmp_path / "storage"
         self.access_log = tmp_path / "access.log"
         self._lines: list[str] = []
-        self._flags = [
-            *("--http-port", str(self.http_port), "--https-port", str(self.https_port), "--bind", "127.0.0.1"),
-            *("--storage", str(self.storage), "--workers", str(workers), "--access-log", str(self.access_log)),
-            *flags,
-        ]
+        self._workers = workers
+        self._extra_flags = flags
         self._env = {**os.environ, "PYTHONPATH": str(REPOSITORY), **(env or {})}
         self.process: subprocess.Popen[str]
+
+    @property
+    def flags(self) -> list[str]:
+        """The command line; ports may be changed before `start`."""
+        return [
+            *("--http-port", str(self.http_port), "--https-port", str(self.https_port), "--bind", "127.0.0.1"),
+            *("--storage", str(self.storage), "--workers", str(self._workers), "--access-log", str(self.access_log)),
+            *self._extra_flags,
+        ]
 
     @property
     def root(self) -> Path:
@@ -57,7 +63,7 @@ class EdgeProcess:
     def start(self) -> EdgeProcess:
         """Start without waiting."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "edge", *self._flags],
+            [sys.executable, "-m", "edge", *self.flags],
             env=self._env,
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,
@@ -128,7 +134,7 @@ class EdgeProcess:
     @property
     def first_name(self) -> str:
         """The first --domain, or localhost."""
-        flags = self._flags
+        flags = self._extra_flags
         return flags[flags.index("--domain") + 1] if "--domain" in flags else "localhost"
 
     def __exit__(

@@ -1,0 +1,242 @@
+"""One account per CA: its key is stored before the CA hears of it, its URL before it is used.
+
+The key is never replaced by edge itself: CAA records may name the account (RFC 8657), and losing it can then be an outage.
+
+    accounts/CAID/key.pem        P-256 private key
+    accounts/CAID/account.json   the account's URL at the CA, and when it was registered
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import josepy.errors
+import msgspec
+from acme import messages
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from josepy.jwk import JWK, JWKEC
+from msgspec import Struct
+
+from edge.certs.acme.conversation import Conversation
+from edge.certs.acme.network import Reply, host_of, nonsense, require_https
+from edge.certs.acme.problems import ProblemFailure
+from edge.certs.issuer import ErrorClass, IssueFailed
+from edge.storage.contract import Storage
+from edge.telemetry.logs import get_logger
+
+log = get_logger("certs")
+
+REGISTER_AGAIN_AFTER = 86400.0
+"""Seconds between two registrations of a key whose account the CA has forgotten."""
+
+LOCK_TRIES = 30
+"""Seconds to wait for another process that is registering the same account; it needs a few round trips."""
+
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]{4,}={0,2}")
+
+
+class ExternalAccount(Struct, frozen=True):
+    """What a CA with customer accounts hands out (RFC 8555 §7.3.4): key identifier and base64url HMAC key."""
+
+    kid: str
+    hmac_key: str
+
+    def __repr__(self) -> str:
+        return f"<ExternalAccount {self.kid}>"
+
+
+class AccountRecord(Struct, frozen=True):
+    """What `account.json` holds; times are POSIX."""
+
+    url: str
+    directory: str
+    registered: float
+    registered_again: float = 0.0
+
+
+def account_directory(directory_url: str, kid: str) -> str:
+    """The storage key of an account: readable host, and a hash of all that makes it a different account."""
+    host = re.sub(r"[^A-Za-z0-9.-]", "-", host_of(directory_url))[:100].strip(".-") or "ca"
+    return f"accounts/{host}-{hashlib.sha256((directory_url + kid).encode()).hexdigest()[:8]}"
+
+
+class Accounts:
+    """The account at one CA: found, made, or made again."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        directory_url: str,
+        *,
+        email: str,
+        external: ExternalAccount | None,
+        wall_clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self.directory = account_directory(directory_url, external.kid if external else "")
+        self._storage = storage
+        self._directory_url = directory_url
+        self._email = email
+        self._external = external
+        self._wall_clock = wall_clock
+        self._sleep = sleep
+        self._one_at_a_time = asyncio.Lock()
+
+    async def open(self, conversation: Conversation) -> JWK:
+        """Make the conversation sign with the account, registering it first if need be; returns its key.
+
+        Raises: IssueFailed, StorageError."""
+        async with self._one_at_a_time:
+            key, record = self._load_key(), self._load_record()
+            if key is None or record is None:
+                async with self._exclusive():
+                    key, record = await self._find_or_register(conversation)
+            conversation.sign_with(key, record.url)
+            return key
+
+    async def register_again(self, conversation: Conversation) -> None:
+        """The CA does not know the account any more: register the same key, at most once a day.
+
+        Raises: IssueFailed, StorageError."""
+        async with self._one_at_a_time, self._exclusive():
+            key, record = self._load_key(), self._load_record()
+            now = self._wall_clock()
+            if key is None or record is None or now - record.registered_again < REGISTER_AGAIN_AFTER:
+                raise IssueFailed(
+                    ErrorClass.ACCOUNT,
+                    "account",
+                    "the CA does not know the account, though it was registered again within the last day",
+                    hint="is the directory URL the same as before, and does the CA keep its data?",
+                )
+            url = await self._register(conversation, key)
+            self._save(AccountRecord(url, self._directory_url, record.registered, registered_again=now))
+            log.warning(
+                "account registered again; CAA records that name the old one need a change", account=url, old=record.url
+            )
+
+    # -- registering ---------------------------------------------------------------------------------------------------
+
+    async def _find_or_register(self, conversation: Conversation) -> tuple[JWK, AccountRecord]:
+        """Look again under the lock, then ask for an account of a key that was stored earlier, then register."""
+        key, record = self._load_key(), self._load_record()
+        if key is not None and record is not None:
+            return key, record
+        url = await self._find(conversation, key) if key is not None else ""
+        if key is None:
+            key = self._make_key()
+        record = AccountRecord(url or await self._register(conversation, key), self._directory_url, self._wall_clock())
+        self._save(record)
+        log.info("account registered", account=record.url, ca=host_of(self._directory_url))
+        return key, record
+
+    async def _find(self, conversation: Conversation, key: JWK) -> str:
+        """The URL of the account that this key has already, or "" (RFC 8555 §7.3.1)."""
+        try:
+            return await self._post(conversation, key, messages.NewRegistration(only_return_existing=True))
+        except ProblemFailure as exc:
+            if exc.problem.kind != "accountDoesNotExist":
+                raise
+            return ""
+
+    async def _register(self, conversation: Conversation, key: JWK) -> str:
+        message = messages.NewRegistration.from_data(
+            email=self._email or None,
+            terms_of_service_agreed=True,
+            external_account_binding=self._binding(key, conversation.directory.new_account),
+        )
+        try:
+            return await self._post(conversation, key, message)
+        except ProblemFailure as exc:
+            if exc.error_class is ErrorClass.POLICY:  # "malformed" is what CAs call a wrong or used external account
+                exc.error_class = ErrorClass.ACCOUNT
+            raise
+
+    async def _post(self, conversation: Conversation, key: JWK, message: messages.NewRegistration) -> str:
+        conversation.sign_with(key, "")
+        return _location(await conversation.post("account", conversation.directory.new_account, message))
+
+    def _binding(self, key: JWK, new_account: str) -> dict[str, object] | None:
+        """The account key signed with the HMAC key that the CA handed out."""
+        if self._external is None:
+            return None
+        if not _BASE64URL.fullmatch(self._external.hmac_key):
+            raise IssueFailed(
+                ErrorClass.ACCOUNT,
+                "account",
+                "the HMAC key of the external account is not base64url",
+                hint="copy it anew",
+            )
+        endpoint = messages.Directory({"newAccount": new_account})
+        return messages.ExternalAccountBinding.from_data(
+            key.public_key(), self._external.kid, self._external.hmac_key, endpoint
+        )
+
+    # -- storage -------------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _exclusive(self) -> AsyncIterator[None]:
+        for _ in range(LOCK_TRIES):
+            with self._storage.lock(self.directory) as got:
+                if got:
+                    yield
+                    return
+            await self._sleep(1.0)
+        raise IssueFailed(ErrorClass.LOCAL, "account", "another process holds the lock of the account for too long")
+
+    def _load_key(self) -> JWK | None:
+        pem = self._storage.load(f"{self.directory}/key.pem")
+        if pem is None:
+            return None
+        try:
+            key = JWK.load(pem)
+        except (josepy.errors.Error, ValueError, TypeError) as exc:
+            raise self._damaged("key.pem") from exc
+        if not isinstance(key, JWKEC) or key.key.curve.name != "secp256r1":
+            raise self._damaged("key.pem")
+        return key
+
+    def _make_key(self) -> JWK:
+        private = ec.generate_private_key(ec.SECP256R1())
+        pem = private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        self._storage.store(f"{self.directory}/key.pem", pem)
+        return JWK.load(pem)
+
+    def _load_record(self) -> AccountRecord | None:
+        """A damaged record is set aside: the CA tells the URL again for the key."""
+        value = self._storage.load(f"{self.directory}/account.json")
+        if value is None:
+            return None
+        try:
+            record = msgspec.json.decode(value, type=AccountRecord)
+            require_https(record.url)
+        except ValueError as exc:
+            self._storage.quarantine(f"{self.directory}/account.json", str(exc))
+            return None
+        return record
+
+    def _save(self, record: AccountRecord) -> None:
+        self._storage.store(f"{self.directory}/account.json", msgspec.json.format(msgspec.json.encode(record)))
+
+    def _damaged(self, name: str) -> IssueFailed:
+        return IssueFailed(
+            ErrorClass.ACCOUNT,
+            "account",
+            f"{self.directory}/{name} in the storage is no P-256 private key in PEM",
+            hint="restore it from a backup, or delete it to register a new account",
+        )
+
+
+def _location(reply: Reply) -> str:
+    url = reply.headers.get("location", "")
+    try:
+        require_https(url)
+    except ValueError as exc:
+        raise nonsense("account", f"the CA gave the account no usable URL: {exc}") from exc
+    return url

@@ -1,0 +1,69 @@
+"""Which challenge to answer, and with what. Pure but for the key that a TLS-ALPN answer makes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Set
+
+from josepy.b64 import b64encode
+from josepy.jwk import JWK
+from msgspec import Struct
+
+from edge.certs.acme.resources import Authorization, Challenge
+from edge.certs.acme.tls_alpn import tls_alpn_answer
+from edge.certs.publisher import HTTP01, ChallengeAnswer
+
+PREFERENCE = ("http-01", "tls-alpn-01")
+"""http-01 first: it passes TLS terminators and CDNs in front of this host, tls-alpn-01 does not."""
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{22,128}")
+"""base64url of at least 128 bits (RFC 8555 §8.1); it becomes part of a path and of a header line."""
+
+
+class Experience(Struct, frozen=True):
+    """What the last validations of one name showed: the kind that worked, and the kind that failed since; "" for none."""
+
+    works: str = ""
+    failed: str = ""
+
+    def after(self, kind: str, *, success: bool) -> Experience:
+        """The experience with one more validation."""
+        if success:
+            return Experience(works=kind)
+        return Experience(works="" if self.works == kind else self.works, failed=kind)
+
+
+def choose(offered: Iterable[Challenge], answerable: Set[str], experience: Experience) -> Challenge | None:
+    """The challenge to answer, None when there is none that we can.
+
+    One that the CA is already looking at comes first (after a crash), then what worked last time, then `PREFERENCE`; what
+    failed last time comes last, so that failures alternate. Types that edge does not know are passed over.
+    """
+    candidates = [
+        challenge
+        for challenge in offered
+        if challenge.type in PREFERENCE
+        and challenge.type in answerable
+        and challenge.url
+        and _TOKEN.fullmatch(challenge.token)
+    ]
+    return min(candidates, key=lambda challenge: _rank(challenge, experience), default=None)
+
+
+def _rank(challenge: Challenge, experience: Experience) -> tuple[bool, bool, bool, int]:
+    kind = challenge.type
+    return (
+        challenge.status != "processing",
+        kind == experience.failed,
+        kind != experience.works,
+        PREFERENCE.index(kind),
+    )
+
+
+def answer_for(authorization: Authorization, challenge: Challenge, account_key: JWK, now: float) -> ChallengeAnswer:
+    """What has to be served for `challenge`. The key authorization is RFC 8555 §8.1's: token and key thumbprint."""
+    name = authorization.identifier.value
+    key_authorization = f"{challenge.token}.{b64encode(account_key.thumbprint()).decode()}"
+    if challenge.type == "http-01":
+        return HTTP01(name, challenge.token, key_authorization)
+    return tls_alpn_answer(name, key_authorization, now)

@@ -1,0 +1,132 @@
+"""The ACME issuer: what outlives an attempt (account, experience, lingering answers), and one attempt at a call."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from edge.certs.acme.account import Accounts, ExternalAccount
+from edge.certs.acme.attempt import Attempt, within
+from edge.certs.acme.certificate_id import certificate_id
+from edge.certs.acme.conversation import Conversation
+from edge.certs.acme.limits import Limits
+from edge.certs.acme.memory import ChallengeMemory
+from edge.certs.acme.network import Network, host_of
+from edge.certs.acme.ordering import refuse_wildcards
+from edge.certs.acme.presence import Presence
+from edge.certs.acme.problems import ProblemFailure
+from edge.certs.acme.proving import Prover
+from edge.certs.acme.renewal_info import ask_renewal_info
+from edge.certs.acme.threads import call
+from edge.certs.issuer import Journal, Progress, RenewalAnswer
+from edge.certs.publisher import Publisher
+from edge.storage.contract import Storage
+
+_NAMES = {
+    "acme-v02.api.letsencrypt.org": "Let's Encrypt",
+    "acme-staging-v02.api.letsencrypt.org": "Let's Encrypt (staging)",
+}
+
+
+class AcmeIssuer:
+    """An `Issuer` for the CA behind `directory_url`.
+
+    `ca_file` adds a trust root for the directory's own TLS; `external_account` binds a new account to one made on the CA's web
+    site. Several attempts may run at once. Not shared between event loops.
+    """
+
+    def __init__(
+        self,
+        directory_url: str,
+        storage: Storage,
+        *,
+        ca_file: str = "",
+        email: str = "",
+        external_account: ExternalAccount | None = None,
+        limits: Limits | None = None,
+        wall_clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.name = _NAMES.get(host_of(directory_url), host_of(directory_url))
+        self._directory_url = directory_url
+        self._ca_file = ca_file
+        self._limits = limits or Limits()
+        self._wall_clock = wall_clock
+        self._sleep = sleep
+        self._accounts = Accounts(
+            storage, directory_url, email=email, external=external_account, wall_clock=wall_clock, sleep=sleep
+        )
+        self._memory = ChallengeMemory(storage, f"{self._accounts.directory}/challenges.json")
+        self._presence = Presence(self._limits.linger)
+        self._networks: set[Network] = set()
+
+    def __repr__(self) -> str:
+        return f"<AcmeIssuer {self.name}>"
+
+    async def issue(
+        self,
+        names: tuple[str, ...],
+        journal: Journal,
+        publisher: Publisher,
+        *,
+        replaces: bytes | None,
+        progress: Progress,
+    ) -> bytes:
+        """The PEM chain, leaf first, as the CA gave it. Raises: IssueFailed, StorageError."""
+        refuse_wildcards(names)
+        limit = self._limits.attempt
+        async with (
+            within(limit, "order", "the attempt came to no end", order_is_dead=False),
+            self._talk() as conversation,
+        ):
+            progress("account")
+            await conversation.start(self._directory_url)
+            key = await self._accounts.open(conversation)
+            prover = Prover(
+                conversation,
+                key,
+                publisher=publisher,
+                presence=self._presence,
+                memory=self._memory,
+                wall_clock=self._wall_clock,
+            )
+            predecessor = certificate_id(replaces) if replaces and conversation.directory.renewal_info else ""
+            attempt = Attempt(names, journal, conversation, prover, progress, predecessor)
+            return await self._run(attempt)
+
+    async def renewal_info(self, chain: bytes) -> RenewalAnswer:
+        """The CA's advice for this certificate (PEM chain). Raises: IssueFailed."""
+        async with self._talk() as conversation:
+            await conversation.start(self._directory_url)
+            return await ask_renewal_info(conversation, certificate_id(chain), self._wall_clock())
+
+    async def close(self) -> None:
+        """Cut requests under way, take lingering answers back. Does not wait for the network."""
+        for network in list(self._networks):
+            network.close()
+        self._presence.leave_all()
+
+    async def _run(self, attempt: Attempt) -> bytes:
+        """Once more with the account registered again when the CA has forgotten it."""
+        try:
+            return await attempt.run()
+        except ProblemFailure as exc:
+            if exc.problem.kind != "accountDoesNotExist":
+                raise
+        await self._accounts.register_again(attempt.conversation)
+        if attempt.journal.order_url:
+            attempt.journal.order_dropped()  # it belonged to the forgotten account
+        await self._accounts.open(attempt.conversation)
+        return await attempt.run()
+
+    @asynccontextmanager
+    async def _talk(self) -> AsyncIterator[Conversation]:
+        network = await call(lambda: Network(ca_file=self._ca_file, limits=self._limits, wall_clock=self._wall_clock))
+        self._networks.add(network)
+        try:
+            yield Conversation(network, self._limits, wall_clock=self._wall_clock, sleep=self._sleep)
+        finally:
+            self._networks.discard(network)
+            network.close()

@@ -1,0 +1,184 @@
+"""One certificate's life: asks `schedule` what is next, waits for it, does it, for ever.
+
+Nothing here gives up or ends by itself: a failure becomes a remembered pause, a defect in our own code a logged one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+
+from edge.certs.advice import take_advice
+from edge.certs.attempt import Attempt, How
+from edge.certs.backoff import Circumstances, believable, next_attempt
+from edge.certs.issuer import IssueFailed, Issuer
+from edge.certs.messages import failure_fields, is_for_a_human, serving, utc
+from edge.certs.pacing import OrderGate
+from edge.certs.publisher import Publisher
+from edge.certs.record import CertificateRecord
+from edge.certs.renewal import MINUTE, Urgency, urgency
+from edge.certs.schedule import Action, Due, next_due, sleep_before
+from edge.certs.state import failed, forgiven
+from edge.certs.store import Stored
+from edge.telemetry.logs import get_logger
+
+BUSY_PAUSE = 5.0
+"""Seconds until a lock that another process holds is tried again."""
+
+DEFECT_PAUSE = MINUTE
+
+log = get_logger("certs")
+
+
+class CertificateTask:
+    """Keeps one certificate alive. Call `load` once, then `run` as a task until it is cancelled.
+
+    Delays use the event loop's clock, which is monotonic; decisions use the record's wall clock.
+    """
+
+    def __init__(
+        self, record: CertificateRecord, issuer: Issuer, gate: OrderGate, publisher: Publisher, rng: random.Random
+    ) -> None:
+        self.spec = record.spec
+        self._record = record
+        self._issuer = issuer
+        self._gate = gate
+        self._publisher = publisher
+        self._rng = rng
+        self._wake = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"<CertificateTask {self.spec.name} {next_due(self._record.situation, self._record.now())}>"
+
+    def load(self) -> None:
+        """Publish what is on disk, or a placeholder. Never raises for a bad disk, never asks a CA."""
+        self._record.load(self._rng.random())
+
+    def forgive(self) -> None:
+        """The operator changed something about this site: forget the backoff and look again now."""
+        if self._record.state.failures:
+            self._record.remember(forgiven(self._record.state))
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                await self._step()
+            except Exception:
+                log.exception("certificate task failed; it goes on", name=self.spec.name)
+                await asyncio.sleep(DEFECT_PAUSE)
+
+    async def _step(self) -> None:
+        now = self._record.now()
+        due = next_due(self._record.situation, now)
+        if due.at > now:
+            await self._sleep(sleep_before(due, now))
+        else:
+            await self._perform(due.action)
+
+    async def _sleep(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        self._wake.clear()
+
+    async def _perform(self, action: Action) -> None:
+        match action:
+            case Action.ISSUE:
+                await self._issue()
+            case Action.POLL:
+                await take_advice(self._record, self._issuer, self._rng.random())
+            case Action.SAVE:
+                self._record.save_again()
+            case Action.STAND_IN:
+                self._record.stand_in()
+            case Action.REMIND:
+                self._remind()
+
+    async def _issue(self) -> None:
+        async with self._gate.slot():
+            now = self._record.now()
+            if next_due(self._record.situation, now) != Due(Action.ISSUE, now):
+                return  # the wait for a slot was long enough for things to change
+            try:
+                how = await self._attempt()
+            except IssueFailed as exc:
+                self._note_failure(exc)
+                return
+        if how is How.BUSY:
+            log.info("another process works on this certificate", name=self.spec.name)
+            await self._sleep(BUSY_PAUSE)
+
+    async def _attempt(self) -> How:
+        attempt = Attempt(
+            self.spec,
+            self._record.store,
+            self._issuer,
+            self._publisher,
+            live=self._record.live,
+            wall_clock=self._record.now,
+            progress=self._note_progress,
+        )
+        outcome = await attempt.run()
+        if outcome.how is How.FOUND and outcome.stored:
+            self._record.adopt(outcome.stored)
+        elif outcome.stored:
+            self._note_success(outcome.stored, saved=outcome.how is How.ISSUED)
+        return outcome.how
+
+    def _note_progress(self, phase: str) -> None:
+        log.info("certificate progress", name=self.spec.name, phase=phase)
+
+    def _note_success(self, stored: Stored, *, saved: bool) -> None:
+        self._record.issued(stored, saved=saved)
+        state = self._record.state
+        log.info(
+            "certificate issued",
+            name=self.spec.name,
+            ca=stored.issuer,
+            serial=stored.leaf.serial,
+            not_after=utc(stored.leaf.not_after),
+            renewal=f"{utc(state.renew_at)} ({state.renew_reason})",
+        )
+        if not saved:
+            check = "free space on the storage directory's disk; edge tries again every minute"
+            log.error("certificate not saved", name=self.spec.name, serving="it, from memory", check=check)
+
+    def _note_failure(self, failure: IssueFailed) -> None:
+        now, leaf, before = self._record.now(), self._record.leaf, self._record.state
+        level = urgency(leaf, now)
+        circumstances = Circumstances(level, self._nothing_valid_for(now), leaf.lifetime if leaf else None)
+        again = next_attempt(
+            before.failures + 1, failure.error_class, failure.retry_after, circumstances, now=now, chance=self._rng.random()
+        )
+        state = failed(before, failure, again, now)
+        self._record.remember(state)
+        tell = log.error if is_for_a_human(failure.error_class, level, state.failures) else log.warning
+        tell("certificate attempt failed", **failure_fields(self.spec.name, failure, state, leaf, now))
+
+    def _nothing_valid_for(self, now: float) -> float:
+        leaf, since = self._record.leaf, self._record.state.failing_since
+        since = min(since, now) if self._record.state.failures else now
+        return now - max(since, leaf.not_after if leaf else 0.0)
+
+    def _remind(self) -> None:
+        now, leaf, state = self._record.now(), self._record.leaf, self._record.state
+        self._record.update(reminded_at=now)
+        if leaf is None:
+            return
+        tell = log.warning if urgency(leaf, now) is Urgency.SOON else log.error
+        event = "certificate runs out" if leaf.not_after > now else "certificate expired"
+        error = state.last_error if state.failures else None
+        cause = error.detail if error else "it should have been renewed by now"
+        next_try = utc(max(believable(state.next_attempt, now), now))
+        tell(
+            event,
+            name=self.spec.name,
+            ca=state.ca,
+            attempts=state.failures,
+            cause=cause,
+            next_try=next_try,
+            serving=serving(leaf, now),
+        )

@@ -1,0 +1,81 @@
+"""Which CA can certify a name, and which names share a certificate. Pure.
+
+A public CA certifies only names below a delegated top-level domain and globally routed addresses; everything else
+(localhost, `*.test`, private addresses …) goes to the local CA.
+
+Names of public CAs get **one certificate each**. A CA issues for all names of an order or for none, so a shared certificate
+lasts only as long as the weakest of its names keeps pointing here: one forgotten `www` record or one departed customer's
+domain would let the whole site lapse at the next renewal. The price is more orders; renewals are exempt from the limits
+that matter. Names of the local CA share one certificate per site: nothing can fail there, and a visitor who comes by
+address (no server name in the handshake) then finds the address in the first site's certificate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Iterable
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from edge.config.schema import Site
+
+Authority: TypeAlias = Literal["public", "local"]
+
+LOCAL_SUFFIXES = frozenset({
+    # RFC 6761, RFC 6762, RFC 7686, RFC 8375, RFC 9476 and ICANN's reservation of .internal (2024)
+    "localhost", "test", "example", "invalid", "local", "onion", "home.arpa", "alt", "internal",
+    # never delegated because private networks use them (ICANN name collision list; RFC 6762 appendix G)
+    "lan", "home", "corp", "mail", "intranet", "private",
+})  # fmt: skip
+
+KEY_TYPE = "p256"
+"""Part of a certificate's directory name, so that another key type will live beside this one."""
+
+
+class CertificateSpec(Struct, frozen=True):
+    """A certificate that the configuration asks for: all of `names` in one leaf, from one kind of CA."""
+
+    names: tuple[str, ...]
+    authority: Authority
+
+    @property
+    def name(self) -> str:
+        """The one that stands for all in messages."""
+        return self.names[0]
+
+    @property
+    def directory(self) -> str:
+        """A storage segment unique to this set of names, the same whatever their order."""
+        digest = hashlib.sha256(",".join([*sorted(self.names), KEY_TYPE]).encode()).hexdigest()
+        return f"{re.sub(r'[^A-Za-z0-9.*-]', '_', self.name)[:100]}-{digest[:8]}"
+
+
+def is_public(name: str) -> bool:
+    """Whether a public CA could certify `name` (host name, wildcard or IP address)."""
+    host = name.removeprefix("*.")
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        labels = host.split(".")
+    suffixes = {labels[-1], ".".join(labels[-2:])}
+    return len(labels) > 1 and not suffixes & LOCAL_SUFFIXES
+
+
+def plan_certificates(sites: Iterable[Site], ordered_names: set[str], *, all_public: bool) -> list[CertificateSpec]:
+    """The certificates for those names of `sites` that are in `ordered_names`; each name is in exactly one.
+
+    `all_public`: the operator named an ACME directory, so even private names are ordered there.
+    """
+    specs: list[CertificateSpec] = []
+    left = set(ordered_names)
+    for site in sites:
+        names = [name for name in dict.fromkeys(site.names) if name in left]
+        left.difference_update(names)
+        public = [name for name in names if all_public or is_public(name)]
+        local = tuple(name for name in names if name not in public)
+        specs += [CertificateSpec((name,), "public") for name in public]
+        specs += [CertificateSpec(local, "local")] if local else []
+    return specs

@@ -1,0 +1,200 @@
+"""The certificate manager: turns a configuration into certificates in service, and keeps them alive.
+
+    start        everything on disk is published (own > stored > placeholder), then the work begins; no CA is waited for
+    reconfigure  the same for a new configuration: what did not change goes on undisturbed, orders in flight included
+    stop         orders in flight stay in their journals and are resumed by the next start
+
+One task per certificate (`certificate_task`); this module only decides which tasks there are. It runs on the keeper's event
+loop and writes to storage from it: the keeper answers no visitor, and a disk that hangs must not lead to orders anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable, Coroutine
+
+from edge.certs.certificate_task import CertificateTask
+from edge.certs.housekeeping import retire_unused
+from edge.certs.identifiers import CertificateSpec, plan_certificates
+from edge.certs.issuer import Issuer
+from edge.certs.own import CHECK_INTERVAL, OwnKeys
+from edge.certs.pacing import Bucket, OrderGate
+from edge.certs.placeholder import REFRESHED_AFTER
+from edge.certs.publisher import Publisher
+from edge.certs.record import CertificateRecord
+from edge.certs.served import ServedNames
+from edge.certs.store import CertificateStore
+from edge.config.schema import Acme, Config, KeyPair, Site
+from edge.storage.contract import Storage
+from edge.telemetry.logs import get_logger
+from edge.tls.certified_key import CertifiedKey
+
+CLOSE_TIMEOUT = 5.0
+"""Seconds in which an issuer has to let go of its threads."""
+
+log = get_logger("certs")
+
+
+class Manager:
+    """Makes, renews and publishes the certificates of one configuration after another.
+
+    `public` makes the issuer for an ACME directory, `local` is the issuer for names that no public CA certifies. Both names
+    MUST be stable: a certificate from an issuer with another name is replaced.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        storage: Storage,
+        publisher: Publisher,
+        *,
+        public: Callable[[Acme], Issuer],
+        local: Issuer,
+        wall_clock: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._config = config
+        self._storage = storage
+        self._publisher = publisher
+        self._make_public = public
+        self._public = public(config.acme)
+        self._local = local
+        self._now = wall_clock
+        self._rng = rng or random.SystemRandom()
+        self._served = ServedNames(publisher)
+        self._own = OwnKeys()
+        self._public_gate, self._local_gate = OrderGate(Bucket()), OrderGate(None)
+        self._tasks: dict[CertificateSpec, CertificateTask] = {}
+        self._running: dict[CertificateSpec, asyncio.Task[None]] = {}
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Returns once everything on disk has been published, with placeholders for what is missing."""
+        self._own.refresh(_pairs(self._config), self._now())
+        self._apply()
+        self._keep(self._watch_own())
+
+    def reconfigure(self, config: Config) -> None:
+        """Work for `config` from now on. On return what is on disk for its names has been published."""
+        before, self._config = self._config, config
+        if config.acme != before.acme:
+            self._change_issuer()
+        self._own.refresh(_pairs(config), self._now())
+        self._apply()
+        self._forgive_changed(before)
+
+    async def stop(self) -> None:
+        """End all work. Returns within a few seconds."""
+        tasks = [*self._running.values(), *self._background]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._running.clear()
+        for issuer in (self._public, self._local):
+            await _close(issuer)
+
+    # -- from configuration to tasks ----------------------------------------------------------------------------------
+
+    def _apply(self) -> None:
+        """Publish own certificates, start what is new, end what is gone. New ones are ready before old ones go."""
+        wanted = self._plan(self._publish_own())
+        fresh = [self._make_task(spec) for spec in wanted if spec not in self._tasks]
+        for task in fresh:
+            task.load()
+        for spec in set(self._tasks) - set(wanted):
+            self._end(spec)
+        for task in fresh:
+            self._tasks[task.spec] = task
+            self._running[task.spec] = asyncio.create_task(task.run(), name=f"certificate {task.spec.name}")
+        self._served.keep_only(set(self._config.names))
+        retire_unused(self._storage, {spec.directory for spec in wanted}, self._now())
+
+    def _publish_own(self) -> set[str]:
+        """Names that need no CA: those of own pairs, and all names of a site whose pair has never been readable."""
+        settled: set[str] = set()
+        for site in self._config.sites:
+            certified = self._own_key(site)
+            if certified:
+                self._served.replace(certified)
+                settled.update(certified.names)
+            elif site.key_pair and self._own.get(site.key_pair) is None:
+                self._served.stand_in(site.names, self._now())
+                settled.update(site.names)
+        return settled
+
+    def _own_key(self, site: Site) -> CertifiedKey | None:
+        own = self._own.get(site.key_pair) if site.key_pair else None
+        if own is None:
+            return None
+        certified = own.for_site(site)
+        if certified is None:
+            log.warning(
+                "own certificate covers no name of its site", site=site.names[0], names=", ".join(own.leaf.names)
+            )
+        return certified
+
+    def _plan(self, settled: set[str]) -> list[CertificateSpec]:
+        config = self._config
+        return plan_certificates(config.sites, set(config.names) - settled, all_public=config.acme.explicit)
+
+    def _make_task(self, spec: CertificateSpec) -> CertificateTask:
+        public = spec.authority == "public"
+        issuer, gate = (self._public, self._public_gate) if public else (self._local, self._local_gate)
+        store = CertificateStore(self._storage, spec.directory, spec.names)
+        record = CertificateRecord(spec, store, self._served, issuer.name, self._now)
+        return CertificateTask(record, issuer, gate, self._publisher, self._rng)
+
+    def _end(self, spec: CertificateSpec) -> None:
+        del self._tasks[spec]
+        running = self._running.pop(spec)
+        running.cancel()
+        self._background.add(running)
+        running.add_done_callback(self._background.discard)
+
+    def _change_issuer(self) -> None:
+        """Another CA or account: every public certificate starts anew with it; what is served stays served."""
+        for spec in [spec for spec in self._tasks if spec.authority == "public"]:
+            self._end(spec)
+        former, self._public = self._public, self._make_public(self._config.acme)
+        self._public_gate = OrderGate(Bucket())
+        self._keep(_close(former))
+
+    def _forgive_changed(self, before: Config) -> None:
+        """A site that the operator has just changed is tried at once: the change may be the remedy."""
+        former = {name: site for site in before.sites for name in site.names}
+        for site in self._config.sites:
+            changed = any(former.get(name) != site for name in site.names) or self._config.listen != before.listen
+            for spec, task in self._tasks.items():
+                if changed and spec.name in site.names:
+                    task.forgive()
+
+    # -- beside the tasks ---------------------------------------------------------------------------------------------
+
+    async def _watch_own(self) -> None:
+        """Look at the operator's own files every minute; renew placeholders of sites whose files are unusable."""
+        stood_in_at = self._now()
+        while True:
+            await asyncio.sleep(CHECK_INTERVAL)
+            now = self._now()
+            changed = self._own.refresh(_pairs(self._config), now)
+            if changed or abs(now - stood_in_at) > REFRESHED_AFTER:
+                stood_in_at = now
+                self._apply()
+
+    def _keep(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+def _pairs(config: Config) -> list[KeyPair]:
+    return list(dict.fromkeys(site.key_pair for site in config.sites if site.key_pair))
+
+
+async def _close(issuer: Issuer) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_TIMEOUT):
+            await issuer.close()

@@ -1,0 +1,153 @@
+"""What is known about one certificate: served first, remembered in memory, and written as soon as the disk agrees.
+
+A full or broken disk never keeps a certificate from being served, and never raises from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from edge.certs import polling
+from edge.certs.chain import Leaf
+from edge.certs.identifiers import CertificateSpec
+from edge.certs.journal import discard_journal
+from edge.certs.placeholder import REFRESHED_AFTER
+from edge.certs.renewal import HOUR, MINUTE
+from edge.certs.schedule import Situation, renewal_of
+from edge.certs.served import ServedNames
+from edge.certs.state import CertificateState, for_ca, for_certificate, succeeded
+from edge.certs.store import CertificateStore, Stored
+from edge.errors import StorageError
+from edge.telemetry.logs import get_logger
+
+SAVE_PAUSE = MINUTE
+"""Until a full disk is tried again."""
+
+SKEW_WARNING, SKEW_ERROR = 5 * MINUTE, HOUR
+"""A stored certificate that starts this far in the future means that this machine's clock is behind."""
+
+log = get_logger("certs")
+
+
+class CertificateRecord:
+    """Memory, disk and service of one certificate; `ca` is the name of the issuer that is to provide it."""
+
+    def __init__(
+        self,
+        spec: CertificateSpec,
+        store: CertificateStore,
+        served: ServedNames,
+        ca: str,
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self.spec = spec
+        self.store = store
+        self.now = wall_clock
+        self._served = served
+        self.situation = Situation(live=None, state=CertificateState(ca=ca), ca=ca)
+
+    @property
+    def state(self) -> CertificateState:
+        """What is remembered."""
+        return self.situation.state
+
+    @property
+    def live(self) -> Stored | None:
+        """The real certificate in service."""
+        return self.situation.live
+
+    @property
+    def leaf(self) -> Leaf | None:
+        """Its facts."""
+        return self.live.leaf if self.live else None
+
+    def load(self, chance: float) -> None:
+        """Take what is on disk and serve it, or a placeholder. `chance` in [0, 1) spreads the first polls."""
+        live, state = self._read()
+        if live is None:
+            self.remember(state)
+            self.stand_in()
+            return
+        self._warn_of_skew(live)
+        next_poll = polling.at_start(state.next_poll, live.leaf.lifetime, self.now(), chance)
+        self.update(state=msgspec.structs.replace(state, next_poll=next_poll))
+        self.serve(live)
+        self._plan()
+
+    def _read(self) -> tuple[Stored | None, CertificateState]:
+        ca = self.situation.ca
+        try:
+            live, state = self.store.load(), for_ca(self.store.load_state(), ca)
+        except StorageError as exc:
+            log.error("storage unreadable", name=self.spec.name, cause=str(exc))
+            return None, CertificateState(ca=ca)
+        return live, for_certificate(state, live.leaf, self.now()) if live else state
+
+    def adopt(self, stored: Stored) -> None:
+        """Another process has renewed the certificate and written its state."""
+        _, state = self._read()
+        self.update(state=state)
+        self.serve(stored)
+        self._plan()
+
+    def issued(self, stored: Stored, *, saved: bool) -> None:
+        """An attempt succeeded: serve the result, saved or not."""
+        now = self.now()
+        self.update(save_at=None if saved else now + SAVE_PAUSE, reminded_at=0.0)
+        self.serve(stored)
+        self.remember(succeeded(self.state, stored.leaf.serial, now))
+
+    def serve(self, stored: Stored) -> None:
+        """Publish a real certificate."""
+        kind = "local" if self.spec.authority == "local" else "acme"
+        self._served.replace(stored.certified_key(self.spec.names, kind))
+        self.update(live=stored, stand_in_at=None)
+
+    def stand_in(self) -> None:
+        """Publish a fresh placeholder where there is nothing better."""
+        now = self.now()
+        self._served.stand_in(self.spec.names, now)
+        self.update(stand_in_at=now + REFRESHED_AFTER)
+
+    def remember(self, state: CertificateState) -> None:
+        """`state` from now on, with the renewal time that it implies, written if the disk takes it."""
+        self.update(state=msgspec.structs.replace(state, names=self.spec.names))
+        self._plan()
+        try:
+            self.store.store_state(self.state)
+        except StorageError as exc:
+            log.warning("certificate state not saved", name=self.spec.name, cause=str(exc))
+
+    def _plan(self) -> None:
+        planned = renewal_of(self.situation, self.now())
+        if planned:
+            reason = planned.reason.value
+            self.update(state=msgspec.structs.replace(self.state, renew_at=planned.at, renew_reason=reason))
+
+    def save_again(self) -> None:
+        """The certificate has been served from memory since the disk refused it; try the disk once more."""
+        if self.live is None:
+            return
+        try:
+            self.store.save(self.live)
+        except StorageError:
+            self.update(save_at=self.now() + SAVE_PAUSE)
+            return
+        self.update(save_at=None)
+        discard_journal(self.store.storage, self.spec.directory)
+        self.remember(self.state)
+        log.info("certificate saved at last", name=self.spec.name)
+
+    def update(self, **changes: object) -> None:
+        """Replace fields of the situation."""
+        self.situation = msgspec.structs.replace(self.situation, **changes)
+
+    def _warn_of_skew(self, live: Stored) -> None:
+        ahead = live.leaf.not_before - self.now()
+        if ahead > SKEW_WARNING:
+            tell = log.error if ahead > SKEW_ERROR else log.warning
+            tell(
+                "clock is behind", name=self.spec.name, seconds=int(ahead), check="set the clock of this machine (NTP)"
+            )

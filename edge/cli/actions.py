@@ -1,0 +1,52 @@
+"""What the commands set in motion outside the command line.
+
+Each action imports what it needs when it is called, so that `edge --help` does not wait for TLS and ACME; tests bring their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge.config.schema import Config
+    from edge.process.inspection import CertificateStatus
+
+
+def run_supervisor(config: Config, reload: Callable[[], Config]) -> int:
+    """Serve until told to stop; the exit status. Raises: ConfigError, StartError."""
+    from edge.process.supervisor import run  # noqa: PLC0415
+
+    return run(config, reload)
+
+
+def find_complaints(config: Config) -> list[str]:
+    """What makes the configuration unusable and shows only when files are really read, one sentence each."""
+    from edge.process.inspection import find_complaints as find  # noqa: PLC0415
+
+    return find(config)
+
+
+def find_warnings(config: Config) -> list[str]:
+    """What would go wrong if edge were started now, one sentence each."""
+    from edge.process.inspection import find_warnings as find  # noqa: PLC0415
+
+    return find(config)
+
+
+def read_certificates(storage: str) -> list[CertificateStatus]:
+    """What the storage directory knows about certificates. Raises: StorageError."""
+    from edge.process.inspection import certificates  # noqa: PLC0415
+
+    return certificates(storage)
+
+
+@dataclass(frozen=True)
+class Actions:
+    """The outside of the commands. (No msgspec here: this is imported for `--help` too.)"""
+
+    run: Callable[[Config, Callable[[], Config]], int] = run_supervisor
+    find_complaints: Callable[[Config], list[str]] = find_complaints
+    find_warnings: Callable[[Config], list[str]] = find_warnings
+    read_certificates: Callable[[str], list[CertificateStatus]] = read_certificates

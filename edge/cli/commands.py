@@ -1,0 +1,132 @@
+"""`edge run`, `edge check`, `edge certs`, `edge version`.
+
+A command returns its exit status and raises the errors of `edge.errors`; `main` turns those into words. Data goes to standard
+output, talk to standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from edge.cli.actions import Actions
+from edge.cli.grouped_help import SETTINGS, GroupedCommand, option
+from edge.cli.options import RUNNING, SITE, add_options, takes_flags
+from edge.cli.root import RootCommand
+from edge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edge.config.flags import Flags
+
+EXAMPLES: Final = (
+    ("A Django site under gunicorn, with a certificate that is obtained and renewed by itself:",
+     "edge --domain example.com --upstream 127.0.0.1:8000 --static /static=./static"),
+    ("Try it on this machine, without root and without a public name:",
+     "edge --upstream 127.0.0.1:8000 --http-port 8080 --https-port 8443"),
+)  # fmt: skip
+
+
+def _print_version(ctx: click.Context, _parameter: click.Parameter, is_wanted: bool) -> None:
+    from edge.cli.versions import edge_version  # noqa: PLC0415  # only who asks pays for reading package data
+
+    if is_wanted:
+        click.echo(f"edge {edge_version()}")
+        ctx.exit()
+
+
+@click.group(cls=RootCommand, context_settings=SETTINGS, examples=EXAMPLES)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
+)
+def command_line() -> None:
+    """The web server in front of Python web applications: automatic HTTPS, HTTP/2, static files, reverse proxy."""
+
+
+@command_line.command(cls=GroupedCommand, context_settings=SETTINGS, examples=EXAMPLES)
+@takes_flags
+@click.pass_obj
+def run(actions: Actions, flags: Flags) -> int:
+    """Serve until told to stop. `edge` alone is the same.
+
+    SIGTERM and Ctrl-C finish what is in flight, then stop; SIGHUP reads the configuration again.
+    """
+    from edge.config.load import load  # noqa: PLC0415  # help must not wait for it
+    from edge.telemetry.logs import configure_logs  # noqa: PLC0415
+
+    config = load(flags, os.environ)
+    configure_logs(config.log.format, sys.stderr, "supervisor")
+    return actions.run(config, lambda: load(flags, os.environ))
+
+
+@command_line.command(cls=GroupedCommand, context_settings=SETTINGS)
+@takes_flags
+@click.pass_obj
+def check(actions: Actions, flags: Flags) -> int:
+    """Check flags and file without starting, and print what they mean.
+
+    Warns about what would go wrong right now: an upstream that is down, ports in use, a storage directory that cannot be
+    written. Nothing is asked of a CA. Exit status: 0, or 2 when the configuration cannot be used.
+    """
+    from edge.config.describe import describe  # noqa: PLC0415
+    from edge.config.load import load  # noqa: PLC0415
+
+    config = load(flags, os.environ)
+    for line in describe(config):
+        click.echo(line)
+    complaints = actions.find_complaints(config)
+    if complaints:
+        raise ConfigError(complaints)
+    warnings = actions.find_warnings(config)
+    for warning in warnings:
+        click.echo(f"edge: warning: {warning}", err=True)
+    click.echo(f"edge: the configuration is good{', with warnings' if warnings else ''}", err=True)
+    return 0
+
+
+@command_line.command(cls=GroupedCommand, context_settings=SETTINGS)
+@add_options((
+    option("--config", group=SITE, metavar="FILE", help="Look into the storage directory that this edge.toml names."),
+    option("--storage", group=SITE, metavar="DIR",
+           help="The storage directory. Default: /var/lib/edge as root, else $XDG_DATA_HOME/edge."),
+    option("--json", "as_json", group=RUNNING, is_flag=True, help="JSON for programs; times are POSIX seconds."),
+))  # fmt: skip
+@click.pass_obj
+def certs(actions: Actions, config: str | None, storage: str | None, as_json: bool) -> int:
+    """List certificates: names, state, expiry, next renewal, last error."""
+    from edge.cli.screens import certificate_json, certificate_table  # noqa: PLC0415
+    from edge.config.flags import Flags  # noqa: PLC0415
+    from edge.config.load import load_storage  # noqa: PLC0415
+
+    directory = load_storage(Flags(config=config, storage=storage), os.environ)
+    certificates = actions.read_certificates(directory)
+    if as_json:
+        click.echo(certificate_json(certificates))
+        return 0
+    if certificates:
+        click.echo(certificate_table(certificates), nl=False)
+    else:
+        click.echo(f"edge: no certificates in {directory}{_service_hint(directory)}", err=True)
+    return 0
+
+
+def _service_hint(directory: str) -> str:
+    from edge.config.load import SYSTEM_STORAGE  # noqa: PLC0415
+
+    if os.geteuid() == 0 or directory == SYSTEM_STORAGE:
+        return ""
+    return f"; a service started as root keeps them in {SYSTEM_STORAGE}: sudo edge certs"
+
+
+@command_line.command(cls=GroupedCommand, context_settings=SETTINGS)
+def version() -> int:
+    """Print the versions that a bug report needs."""
+    from edge.cli.versions import versions  # noqa: PLC0415
+
+    for name, number in versions():
+        click.echo(f"{name} {number}")
+    click.echo(f"{platform.python_implementation()} {platform.python_version()}")
+    return 0

@@ -1,0 +1,66 @@
+"""A configuration in words: the plan that `edge check` prints. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edge.config.names import is_public
+from edge.config.schema import Config, Site
+from edge.config.size import format_size
+
+WIDTH = 13
+"""Columns of the longest word on the left."""
+
+
+def describe(config: Config) -> list[str]:
+    """Lines for a person: each site with what answers and where its certificate comes from, then the server as a whole."""
+    lines: list[str] = []
+    for site in config.sites:
+        lines += [f"site {site.names[0]}", *(_row(word, text) for word, text in _site_rows(site, config)), ""]
+    return [*lines, "server", *(_row(word, text) for word, text in _server_rows(config))]
+
+
+def _row(word: str, text: str) -> str:
+    return f"  {word:<{WIDTH}} {text}".rstrip()
+
+
+def _site_rows(site: Site, config: Config) -> Iterator[tuple[str, str]]:
+    yield "names", ", ".join(site.names)
+    for mount in site.static:
+        yield "static", f"{mount.prefix or '/'} from {mount.directory}"
+    yield "upstream", ", ".join(map(str, site.upstreams)) or "none: what no static mount answers gets 404"
+    for text in _certificate_texts(site, config):
+        yield "certificate", text
+    yield "max body", format_size(site.max_body)
+
+
+def _certificate_texts(site: Site, config: Config) -> Iterator[str]:
+    if site.key_pair:
+        yield f"your own, {site.key_pair.certificate} with key {site.key_pair.key}"
+    ordered = [name for name in site.names if config.acme.explicit or is_public(name)]
+    local = [name for name in site.names if name not in ordered]
+    besides = ", for names that it does not cover" if site.key_pair else ""
+    if ordered:
+        yield f"from {config.acme.directory}: {', '.join(ordered)}{besides}"
+    if local:
+        yield f"from the local CA: {', '.join(local)}{besides}"
+
+
+def _server_rows(config: Config) -> Iterator[tuple[str, str]]:
+    listen = config.listen
+    yield (
+        "listen",
+        f"{', '.join(listen.bind) or 'all addresses'}, https {listen.https_port}, http {listen.http_port or 'off'}",
+    )
+    yield "storage", config.storage
+    yield "acme", f"{config.acme.directory}{' (named explicitly)' if config.acme.explicit else ''}"
+    if config.acme.email:
+        yield "email", config.acme.email
+    if config.acme.ca_file:
+        yield "acme ca file", config.acme.ca_file
+    yield "workers", f"{config.workers}{f' as user {config.user}' if config.user else ''}"
+    yield "access log", {"-": "standard output", "off": "off"}.get(config.log.access, config.log.access)
+    yield "log format", config.log.format
+    yield "http/2 engine", config.http2_engine
+    yield "event loop", config.loop
+    yield "drain", f"{config.drain_seconds:g} s"

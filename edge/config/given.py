@@ -1,0 +1,103 @@
+"""A raw value never travels without its place, so that every complaint can say where the operator wrote it.
+
+Loading has four steps, each in its own module: `flags` and `toml_file` read raw values, `merge` lets flags beat the file,
+`sites` and `settings` turn raw values into those of `schema`. Complaints are collected all the way and raised together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeAlias, TypeVar
+
+from msgspec import Struct
+
+from edge.errors import ConfigError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Given(Struct, Generic[T], frozen=True):
+    """A value as the operator wrote it.
+
+    `place` is how complaints name it: `--upstream`, or `edge.toml:7: upstream`. Relative paths start from `base`.
+    """
+
+    value: T
+    place: str
+    base: str = "/"
+
+
+Number: TypeAlias = int | str
+"""A number as the file (already an integer) or a flag (still text) gives it."""
+
+
+class RawSite(Struct, frozen=True):
+    """What was written for one site, nothing checked. A mount is a prefix and a directory."""
+
+    place: str
+    names: tuple[Given[str], ...] = ()
+    upstreams: tuple[Given[str], ...] = ()
+    static: tuple[Given[tuple[str, str]], ...] = ()
+    cert: Given[str] | None = None
+    key: Given[str] | None = None
+    max_body: Given[Number] | None = None
+
+
+class RawSettings(Struct, frozen=True):
+    """Everything that one source (the flags, the file) said, nothing checked. None and () mean: not given here."""
+
+    sites: tuple[RawSite, ...] = ()
+    bind: tuple[Given[str], ...] = ()
+    http_port: Given[Number] | None = None
+    https_port: Given[Number] | None = None
+    acme_directory: Given[str] | None = None
+    acme_ca_file: Given[str] | None = None
+    email: Given[str] | None = None
+    access_log: Given[str] | None = None
+    log_format: Given[str] | None = None
+    storage: Given[str] | None = None
+    workers: Given[Number] | None = None
+    user: Given[str] | None = None
+    http2_engine: Given[str] | None = None
+    loop: Given[str] | None = None
+    drain_seconds: Given[float] | None = None
+
+
+class Complaints:
+    """Every problem found so far, one sentence each, in the order of discovery."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def add(self, place: str, sentence: str) -> None:
+        """Remember one problem; the same words are said once."""
+        line = f"{place}: {sentence}"
+        if line not in self.sentences:
+            self.sentences.append(line)
+
+    def attempt(self, given: Given[T], parse: Callable[[T], R]) -> R | None:
+        """`parse(given.value)`; None after its ValueError became a complaint at the value's place."""
+        try:
+            return parse(given.value)
+        except ValueError as error:
+            self.add(given.place, str(error))
+            return None
+
+    def attempt_or(self, given: Given[T] | None, parse: Callable[[T], R], default: R) -> R:
+        """The parsed value; `default` when none was given or a complaint was made."""
+        if given is None:
+            return default
+        value = self.attempt(given, parse)
+        return default if value is None else value
+
+    def attempt_path(self, given: Given[T] | None, parse: Callable[[T, str], R]) -> R | None:
+        """Like `attempt`, for parsers that also take the directory that relative paths start from; None stays None."""
+        if given is None:
+            return None
+        return self.attempt(given, lambda value: parse(value, given.base))
+
+    def raise_if_any(self) -> None:
+        """Raises: ConfigError with all complaints, when there is one."""
+        if self.sentences:
+            raise ConfigError(self.sentences)

@@ -1,0 +1,113 @@
+"""From flags and file to one checked `Config`, with all complaints at once."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from edge.config.files import storage_directory
+from edge.config.flags import Flags, settings_of_flags
+from edge.config.given import Complaints, RawSettings
+from edge.config.merge import merge
+from edge.config.names import is_public
+from edge.config.schema import Config, Site
+from edge.config.settings import (
+    ENGINES,
+    LOOPS,
+    default_workers,
+    one_of,
+    parse_drain,
+    parse_user,
+    parse_workers,
+    resolve_acme,
+    resolve_listen,
+    resolve_log,
+)
+from edge.config.sites import resolve_sites
+from edge.config.toml_file import read_file
+
+SYSTEM_STORAGE: Final = "/var/lib/edge"
+"""Where the state of a service belongs (FHS 3.0 §5.8)."""
+
+
+def load(flags: Flags, environ: Mapping[str, str]) -> Config:
+    """What the operator asked for, checked as a whole.
+
+    Reads the file that `--config` names, looks at the files and directories that are named, and changes nothing.
+    Raises: ConfigError with every problem found, each naming its flag, or its file, line and key.
+    """
+    complaints = Complaints()
+    raw = _read(flags, complaints)
+    config = _resolve(raw, environ, complaints)
+    _complain_about_wildcards(raw, config, complaints)
+    complaints.raise_if_any()
+    return config
+
+
+def load_storage(flags: Flags, environ: Mapping[str, str]) -> str:
+    """Only the storage directory, for commands that look at what is there; other mistakes do not matter to them.
+
+    Raises: ConfigError about the file as a whole or the storage setting.
+    """
+    complaints = Complaints()
+    storage = _resolve_storage(_read(flags, complaints), environ, complaints)
+    complaints.raise_if_any()
+    return storage
+
+
+def _read(flags: Flags, complaints: Complaints) -> RawSettings:
+    file = RawSettings() if flags.config is None else read_file(flags.config, complaints)
+    return merge(settings_of_flags(flags), file, complaints)
+
+
+def _resolve(raw: RawSettings, environ: Mapping[str, str], complaints: Complaints) -> Config:
+    default = Config(sites=(), storage="")
+    return Config(
+        sites=resolve_sites(raw.sites, complaints),
+        storage=_resolve_storage(raw, environ, complaints),
+        listen=resolve_listen(raw, complaints),
+        acme=resolve_acme(raw, complaints),
+        log=resolve_log(raw, complaints),
+        workers=complaints.attempt_or(raw.workers, parse_workers, 0) or default_workers(),
+        user=complaints.attempt_or(raw.user, parse_user, default.user),
+        http2_engine=complaints.attempt_or(raw.http2_engine, one_of(ENGINES), default.http2_engine),
+        loop=complaints.attempt_or(raw.loop, one_of(LOOPS), default.loop),
+        drain_seconds=complaints.attempt_or(raw.drain_seconds, parse_drain, default.drain_seconds),
+    )
+
+
+def _resolve_storage(raw: RawSettings, environ: Mapping[str, str], complaints: Complaints) -> str:
+    if raw.storage is None:
+        return default_storage(environ, os.geteuid())
+    return complaints.attempt_path(raw.storage, storage_directory) or ""
+
+
+def default_storage(environ: Mapping[str, str], uid: int) -> str:
+    """`/var/lib/edge` for root, else `edge` below `$XDG_DATA_HOME`, which is `~/.local/share` unless set to an absolute path."""
+    if uid == 0:
+        return SYSTEM_STORAGE
+    data = environ.get("XDG_DATA_HOME", "")
+    if not Path(data).is_absolute():
+        home = environ.get("HOME") or pwd.getpwuid(uid).pw_dir
+        data = f"{home}/.local/share"
+    return str(Path(data, "edge"))
+
+
+def _complain_about_wildcards(raw: RawSettings, config: Config, complaints: Complaints) -> None:
+    """ACME proves a wildcard by DNS-01 only (RFC 8555 §8.4 and the CAs' rules), which this version does not speak."""
+    for written, site in zip(raw.sites, config.sites, strict=False):
+        for name in _unprovable(site, config):
+            place = written.names[0].place if written.names else written.place
+            complaints.add(
+                place,
+                f"{name!r}: no CA gives edge a certificate for a wildcard; name each host, or bring --cert and --key",
+            )
+
+
+def _unprovable(site: Site, config: Config) -> list[str]:
+    if site.key_pair is not None:
+        return []
+    return [name for name in site.names if name.startswith("*.") and (config.acme.explicit or is_public(name))]

@@ -1,0 +1,193 @@
+"""`edge.toml` as raw settings: syntax, table names, key names and types are checked here; the meaning of values later.
+
+Keys are converted one by one, because a converter that stops at the first error could not name all of them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from edge.config.given import Complaints, Given, RawSettings, RawSite
+from edge.config.toml_lines import KeyPath, line_of, locate_keys
+from edge.config.toml_schema import TABLES, SiteTable
+
+MAX_FILE: Final = 1024 * 1024
+"""Bytes; thousands of sites fit. Larger is a mistake (a log, a disk image)."""
+
+FIELD_OF_KEY: Final = {
+    ("acme", "directory"): "acme_directory",
+    ("acme", "ca_file"): "acme_ca_file",
+    ("log", "access"): "access_log",
+    ("log", "format"): "log_format",
+}
+"""Keys that are called differently from their field in `RawSettings`; the flag needs the longer word, the table does not."""
+
+_SYNTAX_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+
+
+def read_file(name: str, complaints: Complaints) -> RawSettings:
+    """The raw settings in the file `name`, as far as they can be used; complaints about the rest.
+
+    Relative paths in the file start from the file's directory.
+    """
+    path = Path(name)
+    text = _read_text(path, complaints)
+    document = None if text is None else _parse(name, text, complaints)
+    if text is None or document is None:
+        return RawSettings()
+    return _TomlReader(name, str(path.absolute().parent), locate_keys(text), complaints).settings(document)
+
+
+def _read_text(path: Path, complaints: Complaints) -> str | None:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except OSError as error:
+        complaints.add("--config", f"{str(path)!r} cannot be read: {(error.strerror or str(error)).lower()}")
+        return None
+    except ValueError:  # a null byte in the name
+        complaints.add("--config", f"{str(path)!r} is no file name")
+        return None
+    if len(data) > MAX_FILE:
+        complaints.add("--config", f"{str(path)!r} is larger than 1 MiB; this cannot be a configuration")
+        return None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        complaints.add(f"{path}:{line}", "not UTF-8 text; save the file as UTF-8")
+        return None
+
+
+def _parse(name: str, text: str, complaints: Complaints) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        complaints.add(name, "not valid TOML: nested too deeply")
+    except ValueError as error:  # TOMLDecodeError is one; numbers with thousands of digits raise a plain one
+        words = str(error)
+        place = _SYNTAX_PLACE.search(words)
+        line = f":{place.group(1)}" if place and place.group(1) else ""
+        complaints.add(f"{name}{line}", f"not valid TOML: {_SYNTAX_PLACE.sub('', words)}")
+    return None
+
+
+class _TomlReader:
+    """One pass over a parsed document."""
+
+    def __init__(self, name: str, base: str, lines: dict[KeyPath, int], complaints: Complaints) -> None:
+        self._name = name
+        self._base = base
+        self._lines = lines
+        self._complaints = complaints
+
+    def settings(self, document: dict[str, Any]) -> RawSettings:
+        fields: dict[str, Any] = {}
+        for table, content in document.items():
+            if table not in TABLES:
+                self._complain((table,), self._unknown(table, "table", TABLES, document))
+            elif table == "site":
+                fields["sites"] = self._sites(content)
+            elif not isinstance(content, dict):
+                self._complain((table,), f"write a table: [{table}]")
+            else:
+                fields |= self._table(table, content)
+        return RawSettings(**fields)
+
+    def _table(self, table: str, content: dict[str, Any]) -> dict[str, Any]:
+        values = self._checked((table,), TABLES[table], content)
+        found: dict[str, Any] = {
+            FIELD_OF_KEY.get((table, key), key): self._given((table, key), value) for key, value in values.items()
+        }
+        if "bind" in found:
+            found["bind"] = self._each(("listen", "bind"), values["bind"])
+        return found
+
+    def _sites(self, content: Any) -> tuple[RawSite, ...]:
+        if not isinstance(content, list) or not all(isinstance(each, dict) for each in content):
+            self._complain(("site",), "write each site as a table of its own: [[site]]")
+            return ()
+        return tuple(self._site(("site", index), each) for index, each in enumerate(content))
+
+    def _site(self, path: KeyPath, content: dict[str, Any]) -> RawSite:
+        values = self._checked(path, SiteTable, content)
+        single = {key: self._given((*path, key), values[key]) for key in ("cert", "key", "max_body") if key in values}
+        return RawSite(
+            place=self._place(path),
+            names=self._each((*path, "names"), values.get("names", [])),
+            upstreams=self._each((*path, "upstream"), values.get("upstream", [])),
+            static=tuple(self._given((*path, "static", each[0]), each) for each in values.get("static", {}).items()),
+            **single,
+        )
+
+    def _checked(self, path: KeyPath, table: type[msgspec.Struct], content: dict[str, Any]) -> dict[str, Any]:
+        """The values of known keys with the right type; a complaint for every other one."""
+        types = {field.encode_name: field.type for field in msgspec.structs.fields(table)}
+        checked = {}
+        for key, value in content.items():
+            if key not in types:
+                self._complain((*path, key), self._unknown(key, "key", types, content))
+                continue
+            try:
+                checked[key] = msgspec.convert(value, types[key])
+            except msgspec.ValidationError as error:
+                self._complain((*path, key), _type_in_words(str(error)))
+        return checked
+
+    def _each(self, path: KeyPath, value: str | list[str]) -> tuple[Given[str], ...]:
+        return tuple(self._given(path, each) for each in ([value] if isinstance(value, str) else value))
+
+    def _given(self, path: KeyPath, value: Any) -> Given[Any]:
+        return Given(value, self._place(path), self._base)
+
+    def _complain(self, path: KeyPath, sentence: str) -> None:
+        self._complaints.add(self._place(path), sentence)
+
+    def _place(self, path: KeyPath) -> str:
+        """`edge.toml:7: upstream`; a table's own place is `edge.toml:5: [[site]] 2`."""
+        line = line_of(path, self._lines)
+        where = self._name if line is None else f"{self._name}:{line}"
+        return f"{where}: {_path_in_words(path)}"
+
+    @staticmethod
+    def _unknown(word: str, kind: str, known: Collection[str], present: Collection[str]) -> str:
+        close = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+        if close:
+            likely = next((each for each in close if each not in present), close[0])
+            return f"unknown {kind}; did you mean {likely!r}?"
+        return f"unknown {kind}; known are {', '.join(known)}"
+
+
+def _path_in_words(path: KeyPath) -> str:
+    if path[:1] == ("site",):
+        site = f"[[site]] {path[1] + 1}" if len(path) > 1 and isinstance(path[1], int) else "[[site]]"
+        return site if len(path) <= 2 else f"{_join(path[2:])} of {site}"
+    return _join(path)
+
+
+def _join(path: KeyPath) -> str:
+    return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", str(part)) else repr(part) for part in map(str, path))
+
+
+_KINDS: Final = {
+    "str": "text in quotes", "int": "a whole number", "float": "a number", "array": "a list", "object": "a table",
+    "bool": "true or false", "null": "nothing",
+}  # fmt: skip
+
+
+def _type_in_words(message: str) -> str:
+    """msgspec's "Expected `int`, got `str` - at `$[0]`" in the words of an operator."""
+    message, _, place = message.partition(" - at `$")
+    item = f" (item {int(index.group(1)) + 1})" if (index := re.match(r"\[(\d+)\]", place)) else ""
+    expected = re.fullmatch(r"Expected `([^`]+)`, got `([^`]+)`", message)
+    if not expected:
+        return message[0].lower() + message[1:] + item
+    wanted, got = (" or ".join(_KINDS.get(each, each) for each in group.split(" | ")) for group in expected.groups())
+    return f"write {wanted}, not {got}{item}"

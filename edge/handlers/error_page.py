@@ -1,0 +1,105 @@
+"""What a visitor sees when an exchange cannot go on: a small page, or JSON for programs, and a request id to quote.
+
+The page is complete in itself (no style sheet, script or image to fetch) and says nothing about the inside: no address, no
+path, no text from the network. What the operator needs is in the log under the same request id.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Final
+
+from msgspec import Struct
+
+from edge.errors import HTTPError
+from edge.http.exchange import Exchange
+from edge.http.message import Fields, ResponseHead
+
+SENTENCES: Final = {
+    "authority-not-served": "This server does not serve the host that was asked for.",
+    "certificate-for-another-name": "This connection is for another host. Please try again on a new one.",
+    "body-too-large": "The request body is larger than this site accepts (setting: max_body).",
+    "no-route": "There is nothing at this address.",
+    "upstream-refused": "The application behind this site is not running. It may be restarting; please try again.",
+    "upstream-permission": "The application behind this site cannot be reached: this server may not open its socket.",
+    "upstream-unreachable": "The application behind this site cannot be reached.",
+    "upstream-name-unknown": "The application behind this site cannot be found.",
+    "upstream-busy": "The application behind this site is overloaded. Please try again in a moment.",
+    "upstream-closed": "The application behind this site ended the connection without an answer.",
+    "upstream-protocol": "The application behind this site did not give a valid answer.",
+    "upstream-truncated": "The application behind this site did not finish its answer.",
+    "upstream-connect-timeout": "The application behind this site does not accept connections in time.",
+    "upstream-first-byte-timeout": "The application behind this site did not answer in time.",
+    "upstream-idle-timeout": "The application behind this site stopped in the middle of its answer.",
+    "upstream-request-stalled": "The application behind this site stopped reading the request.",
+    "out-of-descriptors": "This server is overloaded. Please try again in a moment.",
+    "spool-unavailable": "This server cannot take the request body at the moment.",
+}
+"""Reason (a constant word) → what it means for a visitor. A reason without a sentence shows its status only."""
+
+_PAGE: Final = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{status} {phrase}</title>
+<style>
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 15vh auto 0; padding: 0 1rem; color-scheme: light dark }}
+small {{ opacity: .6 }}
+</style>
+<h1>{phrase}</h1>
+<p>{sentence}</p>
+<p><small>{status} · request <code>{request_id}</code></small></p>
+</html>
+"""
+
+_ID_HOLE: Final = "0" * 32
+"""Stands where the request id goes: ids always have 32 digits, so the page's length is known before."""
+
+
+class _Page(Struct, frozen=True):
+    before: bytes
+    after: bytes
+    length: int
+    fields: Fields
+
+
+@lru_cache(256)  # statuses × reasons × two forms: all of them constants of ours
+def _page(status: int, reason: str, retry_after: int | None, as_json: bool) -> _Page:
+    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Error"
+    sentence = SENTENCES.get(reason, "The request cannot be answered.")
+    if as_json:
+        text = json.dumps(
+            {"status": status, "error": phrase, "detail": sentence, "reason": reason, "request_id": _ID_HOLE}
+        )
+    else:
+        text = _PAGE.format(status=status, phrase=phrase, sentence=html.escape(sentence), request_id=_ID_HOLE)
+    before, after = text.encode().split(_ID_HOLE.encode())
+    fields: Fields = (
+        (b"content-type", b"application/json" if as_json else b"text/html; charset=utf-8"),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+    )
+    if retry_after is not None:
+        fields = (*fields, (b"retry-after", b"%d" % retry_after))
+    return _Page(before, after, len(before) + len(_ID_HOLE) + len(after), fields)
+
+
+def prefers_json(accept: bytes | None) -> bool:
+    """Whether a program asks rather than a browser: JSON is acceptable by name and HTML is not."""
+    return accept is not None and b"json" in accept and b"text/html" not in accept
+
+
+def respond_error(exchange: Exchange, error: HTTPError) -> None:
+    """Answer with the page for `error`, or abort if a response has begun. The exchange is over afterwards."""
+    if exchange.head_sent:
+        exchange.abort(error.reason)
+        return
+    as_json = prefers_json(exchange.request.field(b"accept"))
+    page = _page(error.status, error.reason, error.retry_after, as_json)
+    request_id = exchange.request_id.encode("ascii")
+    fields = (*page.fields, (b"x-request-id", request_id))
+    exchange.respond(ResponseHead(error.status, fields, page.length), page.before + request_id + page.after)

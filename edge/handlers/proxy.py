@@ -1,0 +1,57 @@
+"""The reverse proxy: a site's requests, written anew, to one of its origins."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from edge.errors import RequestRefused
+from edge.handlers.proxy_exchange import ProxyExchange
+from edge.http.exchange import Exchange
+from edge.http.forwarding import FILE_FIELDS, Verdicts, reaches_visitor
+from edge.http.message import Fields
+from edge.telemetry.logs import get_logger
+from edge.upstream.upstream import Upstream
+
+log = get_logger("proxy")
+
+
+def _judge_and_tell(name: bytes) -> bool:
+    # Judged once per name and process, hence told once.
+    if name in FILE_FIELDS:
+        log.debug("the application names a file to send; edge does not, and removes the field", field=name.decode())
+    return reaches_visitor(name)
+
+
+class Proxy:
+    """The handler of a site with an upstream. `max_body` is in bytes; `spool_directory` None is the system's own."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        max_body: int,
+        loop: asyncio.AbstractEventLoop,
+        spool_directory: str | None = None,
+    ) -> None:
+        self.upstream: Final = upstream
+        self.max_body: Final = max_body
+        self.loop: Final = loop
+        self.spool_directory: Final = spool_directory
+        self.response_fields: Final = Verdicts(_judge_and_tell)
+
+    def __repr__(self) -> str:
+        return f"<Proxy {self.upstream!r}>"
+
+    def visible(self, fields: Fields) -> Fields:
+        """What a visitor sees of an interim response's fields."""
+        return tuple(line for line in fields if self.response_fields[line[0]])
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Forward the request; the response comes later. Raises: RequestRefused 413 for a body announced too large."""
+        length = exchange.request.content_length
+        if length == 0:
+            ProxyExchange(exchange, self).claim()
+            return
+        if length is not None and length > self.max_body:
+            raise RequestRefused(413, "body-too-large")
+        ProxyExchange(exchange, self).gather()

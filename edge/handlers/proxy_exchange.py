@@ -1,0 +1,275 @@
+"""One exchange joined to one connection to an origin.
+
+    request body                                                  response
+    gather ──enough──▶ claim ──opened──▶ send head, rest of body   head ──▶ body ──▶ end
+       │                  │ └─refused──▶ error page                 │ └─truncated──▶ abort
+       └─too large: 413   └─closed silently, reused: claim a fresh one, once
+
+An origin's worker is precious: it gets a connection only when there is enough to do for it. So a body of known length is
+gathered up to GATHER bytes, then streamed; one of unknown length is gathered whole, since most application servers take a
+request without Content-Length for one without a body.
+
+Both ends can be slow. A visitor who does not read stops the reading from the origin; an origin that does not read stops the
+reading of the visitor's body. Nothing in between grows.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from edge.errors import HTTPError, RequestRefused, UpstreamError
+from edge.handlers.error_page import respond_error
+from edge.handlers.spool import Spool
+from edge.http.exchange import Buffer, Exchange
+from edge.http.forwarding import downstream_fields, upstream_fields
+from edge.http.message import Fields, ResponseHead, is_bodiless
+from edge.telemetry.logs import get_logger
+from edge.upstream.connect import ConnectAttempt
+from edge.upstream.connection import OriginConnection
+from edge.upstream.failures import NEVER_ANSWERED, upstream_error
+
+if TYPE_CHECKING:
+    from edge.handlers.proxy import Proxy
+
+GATHER: Final = 64 * 1024
+"""Bytes of a body of known length that we wait for before we occupy an origin's worker."""
+
+PIECES_PER_TURN: Final = 8
+"""Pieces of a spooled body sent before other connections get their turn."""
+
+IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"PROPFIND", b"REPORT", b"SEARCH"))
+"""Methods that a proxy may repeat. "A proxy MUST NOT automatically retry non-idempotent requests" (RFC 9110 §9.2.2): a worker
+that was killed while it handled a payment looks exactly like a pooled connection that had gone stale."""
+
+log = get_logger("proxy")
+
+
+class ProxyExchange:
+    """Receiver of the exchange, claimer of a connection, receiver of its response: the one object of a proxied request."""
+
+    # Most requests never set these: they have no body, need no new connection and get their response in one piece.
+    _connection: OriginConnection | None = None
+    _attempt: ConnectAttempt | None = None
+    _spool: Spool | None = None
+    _length: int = 0
+    _passes_through = False  # the body goes straight to the origin: what has been gathered is sent and forgotten
+    _body_paused = False
+    _retried = False
+    _answered = False
+    _done = False
+
+    def __init__(self, exchange: Exchange, proxy: Proxy) -> None:
+        self._exchange = exchange
+        self._proxy = proxy
+        exchange.receiver = self
+
+    def __repr__(self) -> str:
+        return f"<ProxyExchange {self._exchange.request.method!r} spool={self._spool!r} {self._connection!r}>"
+
+    # -- the request body, until there is enough of it ----------------------------------------------------------------
+
+    def gather(self) -> None:
+        """Collect the beginning of the body, or all of it, then claim."""
+        self._spool = Spool(self._proxy.spool_directory)
+        if self._exchange.request.expects_continue:
+            self._exchange.send_interim(100, ())
+
+    def body_received(self, data: bytes) -> None:
+        """Keep it or pass it on; thrown away when the origin has answered without it."""
+        if self._answered or self._done:
+            return
+        if self._passes_through:
+            assert self._connection
+            if not self._connection.send_body(data):
+                self._pause_body()
+            return
+        try:
+            self._keep(data)
+        except HTTPError as error:
+            self._give_up(error)
+
+    def _keep(self, data: bytes) -> None:
+        assert self._spool
+        self._spool.append(data)
+        length = self._exchange.request.content_length
+        if length is None:
+            if self._spool.size > self._proxy.max_body:
+                raise RequestRefused(413, "body-too-large")
+        elif GATHER <= self._spool.size < length and not self._is_claiming:
+            self._pause_body()
+            self.claim()
+
+    def body_ended(self) -> None:
+        """The whole body is there."""
+        if not (self._answered or self._done or self._passes_through or self._is_claiming):
+            self.claim()
+
+    @property
+    def _is_claiming(self) -> bool:
+        return self._attempt is not None or self._connection is not None
+
+    def _pause_body(self) -> None:
+        if not self._body_paused:
+            self._body_paused = True
+            self._exchange.pause_body()
+
+    def _resume_body(self) -> None:
+        if self._body_paused:
+            self._body_paused = False
+            self._exchange.resume_body()
+
+    # -- the connection -----------------------------------------------------------------------------------------------
+
+    def claim(self) -> None:
+        """Get a connection: a pooled one, or a new one."""
+        connection = self._proxy.upstream.claim_idle()
+        if connection is None or not (self._may_repeat or connection.looks_alive):
+            if connection:
+                connection.close()
+            self._attempt = self._proxy.upstream.connect(self)
+        else:
+            self.connection_opened(connection)
+
+    @property
+    def _may_repeat(self) -> bool:
+        return self._exchange.request.method in IDEMPOTENT
+
+    def connection_opened(self, connection: OriginConnection) -> None:
+        """Send the request."""
+        self._attempt = None
+        self._connection = connection
+        exchange = self._exchange
+        request = exchange.request
+        fields = upstream_fields(request, exchange.peer, exchange.request_id, time.time())
+        if self._spool is None:
+            connection.send_request(self, request.method, request.target, fields, 0)
+            return
+        try:
+            self._spool.rewind()
+            first = self._spool.read_piece()
+        except HTTPError as error:
+            self._give_up(error)
+            return
+        length = self._spool.size if request.content_length is None else request.content_length
+        if connection.send_request(self, request.method, request.target, fields, length, body=first):
+            self._send_rest()
+
+    def connection_failed(self, error: UpstreamError) -> None:
+        """No origin took the request."""
+        self._attempt = None
+        self._give_up(error)
+
+    def request_drained(self) -> None:
+        """The origin has taken what was sent."""
+        if not (self._answered or self._done):
+            self._send_rest()
+
+    def _send_rest(self) -> None:
+        """Send what has been gathered as fast as the origin takes it, then let the visitor's body through."""
+        connection, spool = self._connection, self._spool
+        if connection is None or spool is None or self._answered:
+            return
+        try:
+            for _ in range(PIECES_PER_TURN):
+                if spool.read == spool.size:
+                    self._let_through()
+                    return
+                if not connection.send_body(spool.read_piece()):
+                    return
+        except HTTPError as error:
+            self._give_up(error)
+            return
+        self._proxy.loop.call_soon(self._send_rest)
+
+    def _let_through(self) -> None:
+        assert self._spool
+        length = self._exchange.request.content_length
+        if length is None or self._spool.size == length:
+            return  # there is no more; the spool stays for a retry
+        self._passes_through = True
+        self._resume_body()
+
+    # -- the response -------------------------------------------------------------------------------------------------
+
+    def interim_received(self, status: int, fields: Fields) -> None:
+        """Pass 103 and 102 on; 100 is between us and the origin."""
+        if status != 100:
+            self._exchange.send_interim(status, self._proxy.visible(fields))
+
+    def response_received(self, head: ResponseHead, body: Buffer) -> None:
+        """The hot path: the whole response at once."""
+        exchange = self._exchange
+        self._note_answer(head)
+        if head.content_length is None and not is_bodiless(exchange.request.method, head.status):
+            head.content_length = len(body)
+        self._end()
+        exchange.respond(head, body)
+
+    def head_received(self, head: ResponseHead) -> None:
+        """Pass it on; a body that is still on its way is not sent any further."""
+        self._note_answer(head)
+        self._exchange.send_head(head)
+        self._resume_body()
+
+    def _note_answer(self, head: ResponseHead) -> None:
+        self._answered = True
+        exchange = self._exchange
+        assert self._connection
+        exchange.upstream_seconds = self._proxy.loop.time() - self._connection.sent_at
+        head.fields = downstream_fields(head.fields, exchange.request_id, self._proxy.response_fields)
+
+    def data_received(self, data: Buffer) -> None:
+        """Pass it on at the visitor's pace."""
+        self._exchange.send_body(data)
+        if not self._exchange.can_send and self._connection:
+            self._connection.pause_reading()
+
+    def resume_sending(self) -> None:
+        """The visitor takes more."""
+        if self._connection:
+            self._connection.resume_reading()
+
+    def response_ended(self) -> None:
+        """Both sides are whole."""
+        self._end()
+        self._exchange.end()
+
+    def response_failed(self, word: str) -> None:
+        """Try once more where that is safe, else say what went wrong."""
+        connection, self._connection = self._connection, None
+        if word == NEVER_ANSWERED and connection and connection.is_reused and self._can_retry:
+            self._retried = True
+            self._attempt = self._proxy.upstream.connect(self)
+        else:
+            self._give_up(upstream_error(word))
+
+    @property
+    def _can_retry(self) -> bool:
+        return self._may_repeat and not self._retried and not self._passes_through
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def _give_up(self, error: HTTPError) -> None:
+        if self._done:
+            return
+        self._end(abort=True)
+        log.debug("exchange failed", request_id=self._exchange.request_id, reason=error.reason)
+        respond_error(self._exchange, error)
+
+    def exchange_aborted(self, reason: str) -> None:
+        """The visitor is gone: the origin need not work for nobody."""
+        self._end(abort=True)
+
+    def _end(self, *, abort: bool = False) -> None:
+        """Release everything; nothing is called back afterwards."""
+        self._done = True
+        connection, self._connection = self._connection, None
+        if abort and connection:
+            connection.abort()
+        attempt, self._attempt = self._attempt, None
+        if attempt:
+            attempt.cancel()
+        if self._spool:
+            self._spool.close()
+            self._spool = None

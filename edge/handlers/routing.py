@@ -1,0 +1,67 @@
+"""Which handler answers a request: the site by its authority, then the longest static prefix, then the upstream.
+
+    not one of our names                                    421
+    TLS, and the certificate served does not cover it       421   (RFC 9110 §7.4, RFC 9113 §9.1.1: the client opens another)
+    below a static prefix                                   that mount
+    anything else                                           the site's upstream; without one 404
+
+An error that a handler raises becomes an error page here, so that every handler may simply raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from edge.errors import HTTPError, RequestRefused
+from edge.handlers.error_page import respond_error
+from edge.handlers.served_names import ServedNames
+from edge.http.exchange import Exchange, Handler
+from edge.http.prefixes import PrefixTable
+
+NOT_SERVED: Final = "authority-not-served"
+NO_ROUTE: Final = "no-route"
+
+
+class SiteRoutes:
+    """The handlers of one site: static mounts by prefix ("/static"; "" holds everything), and what answers the rest."""
+
+    def __init__(self, mounts: Sequence[tuple[str, Handler]], upstream: Handler | None) -> None:
+        self._mounts = [handler for _, handler in mounts]
+        self._prefixes = PrefixTable([prefix for prefix, _ in mounts]) if mounts else None
+        self._upstream = upstream
+
+    def handler_for(self, target: bytes) -> Handler:
+        """Who answers `target`. Raises: RequestRefused 404 when nobody does, 400 for a path that changes sides."""
+        if self._prefixes is not None:
+            mount = self._prefixes.match(target)
+            if mount is not None:
+                return self._mounts[mount]
+        if self._upstream is None:
+            raise RequestRefused(404, NO_ROUTE)
+        return self._upstream
+
+
+class RoutingTable:
+    """The handler of a worker: everything that came over TLS, or over plain HTTP where that is allowed."""
+
+    def __init__(self, names: ServedNames[SiteRoutes]) -> None:
+        self._names = names
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Answer, with an error page if need be."""
+        try:
+            self.route(exchange)(exchange)
+        except HTTPError as error:
+            respond_error(exchange, error)
+
+    def route(self, exchange: Exchange) -> Handler:
+        """Who answers this exchange. Raises: RequestRefused 400, 404 or 421."""
+        request = exchange.request
+        served = self._names.find(request.authority)
+        if served is None:
+            raise RequestRefused(421, NOT_SERVED)
+        covers = exchange.peer.covers
+        if covers is not None and not covers(served.name):
+            raise RequestRefused(421, "certificate-for-another-name")
+        return served.site.handler_for(request.target)

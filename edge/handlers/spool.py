@@ -1,0 +1,84 @@
+"""A request body kept until it can be sent: in memory while it is small, then in a file that has no name.
+
+Writing to the file waits for the kernel's page cache, not for the disk; pieces are small enough that other connections do not
+notice. The file vanishes with its descriptor, whatever happens to the process.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from typing import IO, Final
+
+from edge.errors import HTTPError
+from edge.http.limits import SPOOL_MEMORY
+from edge.telemetry.logs import get_logger
+
+PIECE: Final = 64 * 1024
+"""Bytes of one read from the file: one write to a socket."""
+
+log = get_logger("spool")
+
+
+class Spool:
+    """Append everything, then read it in pieces, as often as needed. Whoever makes one MUST close it."""
+
+    def __init__(self, directory: str | None = None, memory: int = SPOOL_MEMORY) -> None:
+        self._directory = directory
+        self._memory = memory
+        self._pieces: list[bytes] = []
+        self._file: IO[bytes] | None = None
+        self.size = 0
+        self.read = 0
+        """Bytes that `read_piece` has returned since the last `rewind`."""
+
+    def __repr__(self) -> str:
+        return f"<Spool {self.read}/{self.size} {'file' if self._file else 'memory'}>"
+
+    def append(self, data: bytes) -> None:
+        """Keep more. Raises: HTTPError 503 when the file cannot take it (a full disk)."""
+        self.size += len(data)
+        try:
+            if self._file is None and self.size > self._memory:
+                self._open()
+            if self._file is None:
+                self._pieces.append(data)
+            else:
+                self._file.write(data)
+        except OSError as error:
+            raise _unavailable(self._directory, error) from error
+
+    def _open(self) -> None:
+        self._file = tempfile.TemporaryFile(dir=self._directory, prefix="edge-body-", buffering=0)  # noqa: SIM115 — outlives this call
+        for piece in self._pieces:
+            self._file.write(piece)
+        self._pieces.clear()
+
+    def rewind(self) -> None:
+        """Read from the beginning."""
+        self.read = 0
+        if self._file:
+            self._file.seek(0)
+
+    def read_piece(self) -> bytes:
+        """The next part; b"" when all has been read. Raises: HTTPError 503 when the file cannot be read."""
+        if self._file is None:
+            data = b"".join(self._pieces) if self.read == 0 else b""
+        else:
+            try:
+                data = self._file.read(PIECE)
+            except OSError as error:
+                raise _unavailable(self._directory, error) from error
+        self.read += len(data)
+        return data
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._pieces.clear()
+        if self._file:
+            self._file.close()
+            self._file = None
+
+
+def _unavailable(directory: str | None, error: OSError) -> HTTPError:
+    log.error("request body cannot be kept", directory=directory or tempfile.gettempdir(), cause=error.strerror)
+    return HTTPError(503, "spool-unavailable", retry_after=30)

@@ -1,0 +1,175 @@
+"""How the keeper's certificates and challenge answers reach every worker: `edge.certs.publisher.Publisher` over channels.
+
+A worker that joins gets a snapshot: all that is served and all that is being answered now, then `SnapshotComplete`; after that
+each change as it happens, in order. So "every worker answers" needs no census: whoever is linked has been told, and
+a presentation is complete when all that are linked have acknowledged it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from typing import Final, Literal, TypeAlias
+
+from edge.certs.publisher import ChallengeAnswer
+from edge.config.schema import Config
+from edge.errors import CertificateError
+from edge.process.channel import Channel, MessageTooLarge
+from edge.process.channel_on_loop import ChannelOnLoop
+from edge.process.messages import (
+    Acknowledged,
+    CleanUpChallenge,
+    DropCertificate,
+    KeeperToWorker,
+    PresentChallenge,
+    ServeCertificate,
+    SnapshotComplete,
+    WorkerToKeeper,
+)
+from edge.telemetry.logs import get_logger
+from edge.tls.certified_key import CertifiedKey
+
+ACKNOWLEDGE_TIMEOUT: Final = 5.0
+"""A worker puts an answer in place within a millisecond; one that takes longer is dead or stuck."""
+
+ChallengeKinds: TypeAlias = frozenset[Literal["http-01", "tls-alpn-01"]]
+
+log = get_logger("process")
+
+
+class Presentation:
+    """One challenge answer and who has said that it is given."""
+
+    def __init__(self, number: int, answer: ChallengeAnswer) -> None:
+        self.number = number
+        self.answer = answer
+        self.acknowledged: set[int] = set()
+        self.changed = asyncio.Event()
+
+
+class ChannelPublisher:
+    """The publisher of one keeper. `config` decides which challenges can be answered; replace it on reload."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, config: Config, timeout: float = ACKNOWLEDGE_TIMEOUT) -> None:
+        self.config = config
+        self._loop = loop
+        self._timeout = timeout
+        self._loaded = False
+        self._links: dict[int, ChannelOnLoop[WorkerToKeeper, KeeperToWorker]] = {}
+        self._certificates: dict[tuple[str, ...], CertifiedKey] = {}
+        self._presentations: dict[int, Presentation] = {}
+        # Workers outlive keepers and remember numbers: the clock never gives a later keeper the numbers of an earlier one.
+        self._last_number = time.monotonic_ns()
+
+    def __repr__(self) -> str:
+        return f"<ChannelPublisher workers={sorted(self._links)} certificates={len(self._certificates)}>"
+
+    # -- links to workers ---------------------------------------------------------------------------------------------
+
+    def add_link(self, worker: int, sock: socket.socket) -> None:
+        """Tell this worker everything, now and from now on."""
+        channel: Channel[WorkerToKeeper, KeeperToWorker] = Channel(sock, WorkerToKeeper)
+        self._links[worker] = ChannelOnLoop(self._loop, channel, self._hearer(worker), lambda: self._link_lost(worker))
+        for certified_key in self._certificates.values():
+            self._send(worker, ServeCertificate(certified_key))
+        for presentation in self._presentations.values():
+            self._send(worker, PresentChallenge(presentation.number, presentation.answer))
+            presentation.changed.set()
+        if self._loaded:
+            self._send(worker, SnapshotComplete())
+
+    def loaded(self) -> None:
+        """Everything on disk has been published: workers that wait for it may begin to serve."""
+        self._loaded = True
+        self._broadcast(SnapshotComplete())
+
+    def close(self) -> None:
+        """End all links."""
+        for link in self._links.values():
+            link.close()
+        self._links.clear()
+
+    def _hearer(self, worker: int) -> Callable[[WorkerToKeeper, socket.socket | None], None]:
+        def heard(message: Acknowledged, _attachment: socket.socket | None) -> None:
+            presentation = self._presentations.get(message.number)
+            if presentation is not None:
+                presentation.acknowledged.add(worker)
+                presentation.changed.set()
+
+        return heard
+
+    def _link_lost(self, worker: int) -> None:
+        del self._links[worker]
+        for presentation in self._presentations.values():
+            presentation.changed.set()
+
+    def _broadcast(self, message: KeeperToWorker) -> None:
+        for worker in self._links:
+            self._send(worker, message)
+
+    def _send(self, worker: int, message: KeeperToWorker) -> None:
+        try:
+            self._links[worker].send(message)
+        except MessageTooLarge as problem:
+            log.error("not published", worker=worker, problem=str(problem))
+
+    # -- the contract -------------------------------------------------------------------------------------------------
+
+    def replace(self, certified_key: CertifiedKey) -> None:
+        """See `Publisher.replace`."""
+        self._certificates = {
+            names: held
+            for names, held in self._certificates.items()
+            if not set(names) <= set(certified_key.names)  # entirely replaced: a later worker need not hear of it
+        }
+        self._certificates[certified_key.names] = certified_key
+        self._broadcast(ServeCertificate(certified_key))
+
+    def withdraw_certificate(self, names: tuple[str, ...]) -> None:
+        """See `Publisher.withdraw_certificate`."""
+        self._certificates.pop(names, None)
+        self._broadcast(DropCertificate(names))
+
+    async def present(self, answer: ChallengeAnswer) -> None:
+        """See `Publisher.present`."""
+        self._last_number += 1
+        presentation = Presentation(self._last_number, answer)
+        self._presentations[presentation.number] = presentation
+        self._broadcast(PresentChallenge(presentation.number, answer))
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._wait_acknowledged(presentation)
+        except TimeoutError:
+            missing = sorted(set(self._links) - presentation.acknowledged)
+            self.clean_up(answer)
+            raise CertificateError(_sentence(missing)) from None
+        except asyncio.CancelledError:
+            self.clean_up(answer)
+            raise
+
+    def clean_up(self, answer: ChallengeAnswer) -> None:
+        """See `Publisher.clean_up`."""
+        for number in [each.number for each in self._presentations.values() if each.answer == answer]:
+            del self._presentations[number]
+            self._broadcast(CleanUpChallenge(number))
+
+    def challenge_kinds(self) -> ChallengeKinds:
+        """See `Publisher.challenge_kinds`. A CA asks ports 80 and 443 (RFC 8555 §8.3, RFC 8737 §3); that others may be
+        forwarded from there is the operator's knowledge, so a configured port counts."""
+        if self.config.listen.http_port:
+            return frozenset(("http-01", "tls-alpn-01"))
+        return frozenset(("tls-alpn-01",))
+
+    async def _wait_acknowledged(self, presentation: Presentation) -> None:
+        """With no worker linked it waits for one: a keeper and workers that start together need a moment to meet."""
+        while not self._links or set(self._links) - presentation.acknowledged:
+            presentation.changed.clear()
+            await presentation.changed.wait()
+
+
+def _sentence(missing: list[int]) -> str:
+    if not missing:
+        return "no worker is there to answer the challenge"
+    return f"{len(missing)} workers did not confirm the challenge answer in time: {', '.join(map(str, missing))}"

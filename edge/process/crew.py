@@ -1,0 +1,52 @@
+"""The workers of one generation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edge.process.generation import Generation
+from edge.process.reactor import Reactor
+from edge.process.slot import Child, Slot
+
+
+class Crew:
+    """As many kept-filled slots as the configuration asks for; `fork` starts one worker."""
+
+    def __init__(self, generation: Generation, reactor: Reactor, fork: Callable[[], Child]) -> None:
+        self.generation = generation
+        self._slots = [Slot("worker", reactor, fork) for _ in range(generation.config.workers)]
+        self._retired = False
+
+    def __repr__(self) -> str:
+        return f"<Crew generation={self.generation.number} {self._slots}>"
+
+    @property
+    def workers(self) -> list[Child]:
+        """Those that live."""
+        return [slot.child for slot in self._slots if slot.child is not None]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every worker accepts connections."""
+        return all(slot.is_ready for slot in self._slots)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was retired and its last worker has ended."""
+        return self._retired and not self.workers
+
+    def start(self) -> None:
+        """Fill all slots."""
+        for slot in self._slots:
+            slot.fill()
+
+    def retire(self, seconds: float) -> None:
+        """Tell all workers to end within `seconds`; no new one is started."""
+        self._retired = True
+        for slot in self._slots:
+            slot.retire(seconds)
+
+    def reap(self) -> None:
+        """Notice which workers have ended."""
+        for slot in self._slots:
+            slot.reap()

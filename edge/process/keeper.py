@@ -1,0 +1,114 @@
+"""The shell of the keeper: it runs the certificate manager and connects it to the workers.
+
+The supervisor may start it again at any time, so nothing here is worth saving; the manager's state is on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Mapping
+from typing import Final
+
+from edge.config.schema import Config
+from edge.process.channel import Channel
+from edge.process.channel_on_loop import ChannelOnLoop
+from edge.process.channel_publisher import ChannelPublisher
+from edge.process.event_loop import new_event_loop
+from edge.process.messages import Configure, Drain, Ready, ToKeeper, ToSupervisor, WorkerLink
+from edge.process.service import Parts
+from edge.process.spawn import settle_child
+from edge.telemetry.logs import get_logger
+
+STOP_TIMEOUT: Final = 8.0
+"""Longer than any issuer takes to close (5 s); what does not end by then is resumed from disk by the next start."""
+
+log = get_logger("process")
+
+
+def run_keeper(
+    config: Config, supervisor: socket.socket, links: Mapping[int, socket.socket], parts: Parts, parent: int
+) -> int:
+    """The whole life of a keeper process; the exit status. `links` lead to the workers that live already.
+
+    Raises: EdgeError when the manager cannot work.
+    """
+    settle_child(parent, None)
+    loop = new_event_loop("asyncio")
+    loop.run_until_complete(_keep(config, supervisor, links, parts))
+    return 0
+
+
+async def _keep(config: Config, supervisor: socket.socket, links: Mapping[int, socket.socket], parts: Parts) -> None:
+    loop = asyncio.get_running_loop()
+    publisher = ChannelPublisher(loop, config)
+    for worker, sock in links.items():
+        publisher.add_link(worker, sock)
+    keeper = Keeper(config, publisher, supervisor, parts)
+    loop.add_signal_handler(signal.SIGTERM, keeper.stop)
+    await keeper.run()
+    publisher.close()
+
+
+class Keeper:
+    """Connects one manager to the supervisor; `run` lasts until somebody says `stop`. Made on the running loop."""
+
+    def __init__(self, config: Config, publisher: ChannelPublisher, supervisor: socket.socket, parts: Parts) -> None:
+        self._config = config
+        self._publisher = publisher
+        self._parts = parts
+        self._manager = parts.make_manager(config, publisher)
+        self._started = False
+        self._stopped = asyncio.Event()
+        channel: Channel[ToKeeper, ToSupervisor] = Channel(supervisor, ToKeeper, attachments=True)
+        loop = asyncio.get_running_loop()
+        self._supervisor = ChannelOnLoop(loop, channel, self._supervisor_said, self.stop)
+
+    def stop(self) -> None:
+        """Make `run` end soon."""
+        self._stopped.set()
+
+    async def run(self) -> None:
+        """Start the manager, say so, wait for the end, stop the manager. Raises: EdgeError when it cannot start."""
+        start = asyncio.create_task(self._start())
+        stopped = asyncio.create_task(self._stopped.wait())
+        await asyncio.wait((start, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if start.done():
+            start.result()  # raises what went wrong
+            await stopped
+        else:
+            start.cancel()
+        await self._stop_manager()
+
+    async def _start(self) -> None:
+        born_with = self._config
+        await self._manager.start()
+        self._started = True
+        if self._config is not born_with:  # a reload came in between
+            self._manager.reconfigure(self._config)
+        self._publisher.loaded()
+        self._supervisor.send(Ready())
+
+    async def _stop_manager(self) -> None:
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT):
+                await self._manager.stop()
+        except TimeoutError:
+            log.warning("certificate manager did not stop in time", seconds=STOP_TIMEOUT)
+
+    def _supervisor_said(self, message: ToKeeper, attachment: socket.socket | None) -> None:
+        match message:
+            case WorkerLink(worker) if attachment is not None:
+                self._publisher.add_link(worker, attachment)
+            case Configure(config):
+                self._configure(config)
+            case Drain():
+                self.stop()
+
+    def _configure(self, config: Config) -> None:
+        self._config = config
+        self._publisher.config = config
+        self._parts.configure_logs(config)
+        if self._started:
+            self._manager.reconfigure(config)

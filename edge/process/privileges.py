@@ -1,0 +1,48 @@
+"""Who the workers are. The supervisor needs root for ports below 1024, the keeper owns the private keys on disk; the workers,
+which read what strangers send, need neither and become an ordinary user before they look at the first byte."""
+
+from __future__ import annotations
+
+import os
+import pwd
+
+from msgspec import Struct
+
+from edge.errors import ConfigError
+from edge.process.prctl import forbid_new_privileges
+
+
+class Account(Struct, frozen=True):
+    """A user of this machine, looked up once in the supervisor."""
+
+    name: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+
+def find_account(user: str) -> Account | None:
+    """The account that workers take on, or None when they stay who they are: no user is configured, or this is not root.
+
+    Raises: ConfigError when there is no such user.
+    """
+    if not user:
+        return None
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        complaint = f"--user {user}: this machine has no such user; create it, or name another (www-data, nobody)"
+        raise ConfigError([complaint]) from None
+    if os.geteuid() != 0:
+        return None
+    groups = tuple(os.getgrouplist(user, entry.pw_gid))
+    return Account(user, entry.pw_uid, entry.pw_gid, groups)
+
+
+def drop_privileges(account: Account | None) -> None:
+    """Become `account` for good; with None only give up the way to more rights. Raises: OSError."""
+    if account is not None:
+        os.setgroups(account.groups)
+        os.setresgid(account.gid, account.gid, account.gid)
+        os.setresuid(account.uid, account.uid, account.uid)
+    forbid_new_privileges()

@@ -1,0 +1,107 @@
+"""The contract between the process shells and what they run: the data path in a worker, certificates in the keeper.
+
+The shells know processes, signals and channels; they know nothing of HTTP, TLS or ACME. `edge.process.build` makes the
+real parts, tests bring small ones of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from edge.certs.publisher import ChallengeAnswer, Publisher
+from edge.config.schema import Config
+from edge.net.listening import ListeningSocket
+from edge.tls.certified_key import CertifiedKey
+
+
+class Service(Protocol):
+    """What a worker runs. All calls come on its event loop's thread; none may block."""
+
+    def start(self) -> None:
+        """Begin to accept. Called once, after the first snapshot of certificates has been handed over."""
+
+    def begin_drain(self) -> None:
+        """Accept nothing more, close what is idle, let exchanges in flight finish. May come before `start`.
+
+        A connection that has had no request yet is not idle: its client was let in and is about to ask. Closing it is
+        a failed request (measured: five of some thousand at each reload under load).
+        When it returns, no listening socket may be watched any longer: the shell closes them."""
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether nothing is in flight any more. Asked at every tick after `begin_drain`."""
+
+    def abort_all(self) -> None:
+        """The drain deadline has passed: end what is left, now."""
+
+    def serve_certificate(self, certified_key: CertifiedKey) -> None:
+        """Serve this for its names from the next handshake on. Raises: EdgeError; the previous one then stays."""
+
+    def drop_certificate(self, names: tuple[str, ...]) -> None:
+        """Serve these names no longer; unknown names are no error."""
+
+    def present(self, number: int, answer: ChallengeAnswer) -> None:
+        """Give this answer from the moment this returns until `clean_up(number)`. Raises: EdgeError."""
+
+    def clean_up(self, number: int) -> None:
+        """Stop giving the answer; an unknown number is no error."""
+
+    def reopen_logs(self) -> None:
+        """The access log file has been rotated: open it anew."""
+
+    def tick(self, now: float) -> None:
+        """Called every `edge.net.deadlines.TICK` seconds with the loop's time: sweep deadlines, flush logs."""
+
+    def close(self) -> None:
+        """Flush and release everything; the process ends next."""
+
+
+class Manager(Protocol):
+    """What the keeper runs, on its event loop."""
+
+    async def start(self) -> None:
+        """Returns once everything on disk has been published, with placeholders for what is missing.
+
+        MUST NOT wait for a CA. Raises: EdgeError when it cannot work at all; the keeper is then started again later."""
+
+    def reconfigure(self, config: Config) -> None:
+        """Work for this configuration from now on. On return, what is on disk for its names has been published, with
+        placeholders for the rest, so that workers of the new generation find it in their first snapshot."""
+
+    async def stop(self) -> None:
+        """End all work; orders in flight are resumed by the next start. Should return within 5 s."""
+
+
+BaseContext: TypeAlias = Any
+"""The `ssl.SSLContext` made before the first fork, whose session ticket keys all workers share. This room only hands it on."""
+
+
+def leave_logs_alone(_config: Config) -> None:
+    """The `configure_logs` of a program that has set up logging itself."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """How the things that the processes run are made, and the one hook for logging.
+
+    `make_service` and `make_manager` are called in the process that runs the result; a `make_service` that raises
+    EdgeError makes the supervisor try again later.
+    """
+
+    make_service: Callable[[Config, Sequence[ListeningSocket], BaseContext, asyncio.AbstractEventLoop], Service]
+    make_manager: Callable[[Config, Publisher], Manager]
+    new_base_context: Callable[[], BaseContext]
+    configure_logs: Callable[[Config], None] = leave_logs_alone
+    """MUST NOT raise. Called in the supervisor at the start and with each new configuration (workers inherit the
+    effect), and in the keeper when it is told about a new one."""
+
+
+def real_parts(configure_logs: Callable[[Config], None] = leave_logs_alone) -> Parts:
+    """The parts of the product. Imported by name and late: the shells must not depend on what they run."""
+    build = importlib.import_module("edge.process.build")
+    contexts = importlib.import_module("edge.tls.contexts")
+    return Parts(build.build_service, build.build_manager, contexts.new_base_context, configure_logs)

@@ -1,0 +1,192 @@
+"""The shell of a worker: it feeds a service with certificates and ends it in an orderly way.
+
+    born ── KeeperLink, snapshot complete ──> accepting ── Drain, SIGTERM or the supervisor's end ──> draining ──> gone
+
+The keeper may come and go: its channel is replaced by each `KeeperLink`, and what it said before stays in force. Only
+challenge answers of an earlier keeper end when the new one has told everything, because nobody would clean them up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from typing import Final
+
+from edge.certs.publisher import ChallengeAnswer
+from edge.config.schema import Config
+from edge.errors import EdgeError
+from edge.net.deadlines import TICK
+from edge.net.listening import ListeningSocket
+from edge.process.channel import Channel
+from edge.process.channel_on_loop import ChannelOnLoop
+from edge.process.event_loop import new_event_loop
+from edge.process.generation import Generation
+from edge.process.messages import (
+    Acknowledged,
+    CleanUpChallenge,
+    Drain,
+    DropCertificate,
+    KeeperLink,
+    KeeperToWorker,
+    PresentChallenge,
+    Ready,
+    ReopenLogs,
+    ServeCertificate,
+    SnapshotComplete,
+    ToSupervisor,
+    ToWorker,
+    WorkerToKeeper,
+)
+from edge.process.service import BaseContext, Parts, Service
+from edge.process.spawn import settle_child
+from edge.telemetry.logs import get_logger
+from edge.tls.certified_key import CertifiedKey
+
+EXIT_OK: Final = 0
+
+log = get_logger("process")
+
+
+def run_worker(
+    generation: Generation, supervisor: socket.socket, parts: Parts, base_context: BaseContext, parent: int
+) -> int:
+    """The whole life of a worker process; the exit status. Raises: EdgeError when the service cannot be made."""
+    settle_child(parent, generation.account)
+    config = generation.config
+    loop = new_event_loop(config.loop)
+    service = parts.make_service(config, generation.listeners, base_context, loop)
+    worker = Worker(loop, config, generation.listeners, service, supervisor)
+    loop.add_signal_handler(signal.SIGTERM, worker.drain, config.drain_seconds)
+    loop.run_forever()
+    service.close()
+    return EXIT_OK
+
+
+class Worker:
+    """Connects one service to the supervisor and to the keeper of the day."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        config: Config,
+        listeners: tuple[ListeningSocket, ...],
+        service: Service,
+        supervisor: socket.socket,
+    ) -> None:
+        self._loop = loop
+        self._config = config
+        self._listeners = listeners
+        self._service = service
+        self._accepting = False
+        self._drain_deadline: float | None = None
+        channel: Channel[ToWorker, ToSupervisor] = Channel(supervisor, ToWorker, attachments=True)
+        self._supervisor = ChannelOnLoop(loop, channel, self._supervisor_said, self._supervisor_gone)
+        self._keeper: ChannelOnLoop[KeeperToWorker, WorkerToKeeper] | None = None
+        self._answers: set[int] = set()
+        self._answers_of_earlier_keepers: set[int] = set()
+        loop.call_later(TICK, self._tick)
+
+    def drain(self, seconds: float) -> None:
+        """Accept nothing more and end as soon as nothing is in flight, after `seconds` at the latest.
+
+        Said again, the earlier deadline counts."""
+        deadline = self._loop.time() + seconds
+        if self._drain_deadline is None:
+            log.debug("worker drains", pid=os.getpid(), seconds=seconds)
+            self._drain_deadline = deadline
+            self._service.begin_drain()
+            for listener in self._listeners:
+                listener.sock.close()
+        self._drain_deadline = min(self._drain_deadline, deadline)
+        self._leave_if_drained()
+
+    def _leave_if_drained(self) -> None:
+        if self._drain_deadline is None:
+            return
+        if not self._service.is_drained:
+            if self._loop.time() < self._drain_deadline:
+                return
+            log.warning("drain deadline passed, ending what is in flight", pid=os.getpid())
+            self._service.abort_all()
+        self._loop.stop()
+
+    def _tick(self) -> None:
+        self._loop.call_later(TICK, self._tick)
+        self._leave_if_drained()  # first: it must not depend on what the service does
+        self._service.tick(self._loop.time())
+
+    # -- the supervisor -----------------------------------------------------------------------------------------------
+
+    def _supervisor_said(self, message: ToWorker, attachment: socket.socket | None) -> None:
+        match message:
+            case KeeperLink() if attachment is not None:
+                self._link_keeper(attachment)
+            case Drain(seconds):
+                self.drain(seconds)
+            case ReopenLogs():
+                self._service.reopen_logs()
+
+    def _supervisor_gone(self) -> None:
+        log.warning("supervisor is gone, worker drains", pid=os.getpid())
+        self.drain(self._config.drain_seconds)
+
+    def _link_keeper(self, sock: socket.socket) -> None:
+        if self._keeper is not None:
+            self._keeper.close()
+        self._answers_of_earlier_keepers |= self._answers
+        self._answers = set()
+        channel: Channel[KeeperToWorker, WorkerToKeeper] = Channel(sock, KeeperToWorker)
+        self._keeper = ChannelOnLoop(self._loop, channel, self._keeper_said, self._keeper_gone)
+
+    # -- the keeper ---------------------------------------------------------------------------------------------------
+
+    def _keeper_gone(self) -> None:
+        """Serving goes on; the supervisor starts another one and sends the link to it."""
+
+    def _keeper_said(self, message: KeeperToWorker, _attachment: socket.socket | None) -> None:
+        match message:
+            case ServeCertificate(certified_key):
+                self._serve_certificate(certified_key)
+            case DropCertificate(names):
+                self._drop_certificate(names)
+            case PresentChallenge(number, answer):
+                self._present(number, answer)
+            case CleanUpChallenge(number):
+                self._answers.discard(number)
+                self._service.clean_up(number)
+            case SnapshotComplete():
+                self._snapshot_complete()
+
+    def _serve_certificate(self, certified_key: CertifiedKey) -> None:
+        try:
+            self._service.serve_certificate(certified_key)
+        except EdgeError as problem:
+            log.error(
+                "certificate refused, the previous one stays", certificate=repr(certified_key), problem=str(problem)
+            )
+
+    def _drop_certificate(self, names: tuple[str, ...]) -> None:
+        """A worker of an older generation keeps what its own configuration names until it is replaced."""
+        if not set(names) & set(self._config.names):
+            self._service.drop_certificate(names)
+
+    def _present(self, number: int, answer: ChallengeAnswer) -> None:
+        try:
+            self._service.present(number, answer)
+        except EdgeError as problem:  # no acknowledgement: the keeper must not send the CA here
+            log.error("challenge refused", answer=repr(answer), problem=str(problem))
+            return
+        self._answers.add(number)
+        if self._keeper is not None:
+            self._keeper.send(Acknowledged(number))
+
+    def _snapshot_complete(self) -> None:
+        for number in self._answers_of_earlier_keepers:
+            self._service.clean_up(number)
+        self._answers_of_earlier_keepers = set()
+        if not self._accepting and self._drain_deadline is None:
+            self._accepting = True
+            self._service.start()
+            self._supervisor.send(Ready())

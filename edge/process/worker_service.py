@@ -1,0 +1,102 @@
+"""What a worker runs: the contract `service.Service` fulfilled by the real data path. `build` puts its parts together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from edge.certs.publisher import TLSALPN01, ChallengeAnswer
+from edge.handlers.acme_challenge import ChallengeTable
+from edge.net.deadlines import Deadlines
+from edge.server.listener import Listener
+from edge.server.server import Server
+from edge.telemetry.access_log import AccessLog
+from edge.tls.certified_key import CertifiedKey
+from edge.tls.selector import Selector
+
+
+class WorkerService:
+    """Listeners, connections, certificates, challenges and the access log of one worker."""
+
+    def __init__(
+        self,
+        server: Server,
+        listeners: Sequence[Listener],
+        selector: Selector,
+        challenges: ChallengeTable,
+        deadlines: Deadlines,
+        access_log: AccessLog,
+        closers: Sequence[Callable[[], None]],
+    ) -> None:
+        self._server = server
+        self._listeners = listeners
+        self._selector = selector
+        self._challenges = challenges
+        self._deadlines = deadlines
+        self._access_log = access_log
+        self._closers = closers
+        self._handshakes: dict[int, str] = {}
+        self._started = False
+
+    def __repr__(self) -> str:
+        return f"<WorkerService {self._server!r} {self._selector!r}>"
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._started = True
+        for listener in self._listeners:
+            listener.start()
+
+    def begin_drain(self) -> None:
+        """Accept nothing more, close what is idle, let exchanges in flight finish."""
+        if self._started:
+            for listener in self._listeners:
+                listener.stop()
+        self._server.begin_drain()
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether the last connection is gone."""
+        return not self._server.connections
+
+    def abort_all(self) -> None:
+        """End what is left."""
+        self._server.abort_all()
+
+    def serve_certificate(self, certified_key: CertifiedKey) -> None:
+        """Serve this for its names from the next handshake on. Raises: CertificateError."""
+        self._selector.replace(certified_key)
+
+    def drop_certificate(self, names: tuple[str, ...]) -> None:
+        """Serve these names no longer."""
+        self._selector.drop(names)
+
+    def present(self, number: int, answer: ChallengeAnswer) -> None:
+        """Give this answer from now on. Raises: CertificateError."""
+        if isinstance(answer, TLSALPN01):
+            self._selector.present_challenge(answer.server_name, answer.chain, answer.key)
+            self._handshakes[number] = answer.server_name
+        else:
+            self._challenges.present(number, answer)
+
+    def clean_up(self, number: int) -> None:
+        """Stop giving it."""
+        server_name = self._handshakes.pop(number, None)
+        if server_name is None:
+            self._challenges.clean_up(number)
+        elif server_name not in self._handshakes.values():
+            self._selector.clean_up_challenge(server_name)
+
+    def reopen_logs(self) -> None:
+        """The access log has been rotated."""
+        self._access_log.reopen()
+
+    def tick(self, now: float) -> None:
+        """Look at all deadlines, write gathered log lines."""
+        self._deadlines.sweep(now)
+        self._access_log.flush()
+
+    def close(self) -> None:
+        """Release everything."""
+        for close in self._closers:
+            close()
+        self._access_log.close()

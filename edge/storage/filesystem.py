@@ -1,0 +1,303 @@
+"""Storage in a directory of the local file system: a key is a path below the root.
+
+Every change becomes visible by one rename, after the bytes have reached the disk: a temporary name beside the final one,
+mode, write, fsync, rename, fsync of the directory. A crash leaves at most a temporary name, which holds nothing anybody
+reads and is swept when it is an hour old. Temporary names begin with `~`, which no key can contain.
+
+Directories are 0700 and files 0600 whatever the umask. An alias is a symbolic link; values are never read through one that
+is the last segment. Locks are flock(2) on files that are never deleted: deleting would let two processes hold "the" lock on
+two different files, and the kernel frees them when a process dies.
+
+Not guaranteed: locks between hosts on network file systems that do not carry flock; protection from the root user.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import secrets
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from edge.errors import StorageError
+from edge.storage.keys import check_key, check_segment, is_segment
+
+FORMAT = 1
+"""What `VERSION` says. Raised when older code could misread what newer code writes."""
+
+MAX_VALUE = 1024 * 1024
+"""Bytes of one value. Chains and keys are a few KiB; a larger file is damage or not ours."""
+
+TEMPORARY_LIFETIME = 3600.0
+"""Seconds after which a temporary name can only be the remains of a crash: writing one takes milliseconds."""
+
+_VERSION = re.compile(rb"[0-9]{1,9}\n")
+_TEMPORARY = "~"
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is mounted read-only",
+    errno.EACCES: "permission denied; the storage must belong to the user that runs edge",
+    errno.EPERM: "permission denied; the storage must belong to the user that runs edge",
+    errno.ELOOP: "a symbolic link stands where a file should be",
+}
+
+
+class FileSystemStorage:
+    """The storage contract on a directory, created when first written to. Safe for several processes on one host."""
+
+    def __init__(self, root: Path, *, wall_clock: Callable[[], float] = time.time) -> None:
+        self.root = root
+        self._wall_clock = wall_clock
+        self._writable = False
+
+    def __repr__(self) -> str:
+        return f"<FileSystemStorage {self.root}>"
+
+    # -- values --------------------------------------------------------------------------------------------------------
+
+    def load(self, key: str) -> bytes | None:
+        """The value, or None when there is none. Raises: StorageError, also for what is no regular file or over `MAX_VALUE`."""
+        path = self._path(key)
+        with _explained("read", key):
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            with os.fdopen(descriptor, "rb") as file:
+                value = file.read(MAX_VALUE + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+        if value is None or len(value) > MAX_VALUE:
+            raise StorageError(f"cannot read {key} in the storage: it is not a file of at most {MAX_VALUE} bytes")
+        return value
+
+    def store(self, key: str, value: bytes) -> None:
+        """Put or replace one value, atomically and durably."""
+        path = self._prepare(key)
+        with _explained("write", key), _temporary_beside(path) as temporary:
+            _write_file(temporary, value)
+            temporary.replace(path)
+            _sync_directory(path.parent)
+
+    def store_directory(self, key: str, values: Mapping[str, bytes]) -> None:
+        """Create directory `key` with these files in one step; it must not exist yet."""
+        path = self._prepare(key)
+        if os.path.lexists(path):
+            raise StorageError(f"cannot write {key} in the storage: it exists already")
+        with _explained("write", key), _temporary_beside(path) as temporary:
+            _make_directory(temporary)
+            for name, value in values.items():
+                _write_file(temporary / check_segment(name), value)
+            _sync_directory(temporary)
+            temporary.rename(path)
+            _sync_directory(path.parent)
+
+    def delete(self, key: str) -> None:
+        """Remove a value, an alias (not what it points at), or a directory with all below it."""
+        path = self._prepare(key)
+        with _explained("delete", key):
+            doomed = _temporary_name(path)
+            try:
+                path.rename(doomed)
+            except FileNotFoundError:
+                return
+            _sync_directory(path.parent)
+            _remove(doomed)
+
+    def list(self, key: str) -> list[str]:
+        """Names directly below a directory, sorted; names that are no key segments (temporary ones too) are left out."""
+        with _explained("list", key):
+            try:
+                return sorted(path.name for path in self._path(key).iterdir() if is_segment(path.name))
+            except FileNotFoundError:
+                return []
+
+    # -- aliases -------------------------------------------------------------------------------------------------------
+
+    def point(self, key: str, target: str) -> None:
+        """Make `key` an alias of the directory `target`, a path relative to the directory that holds `key`."""
+        path = self._prepare(key)
+        if not (path.parent / check_key(target)).is_dir():
+            raise StorageError(f"cannot point {key} at {target} in the storage: there is no such directory")
+        with _explained("write", key), _temporary_beside(path) as temporary:
+            temporary.symlink_to(target)
+            temporary.replace(path)
+            _sync_directory(path.parent)
+
+    def resolve(self, key: str) -> str | None:
+        """What `point` last said for `key`, or None."""
+        with _explained("read", key):
+            try:
+                return check_key(str(self._path(key).readlink()))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    # -- damage --------------------------------------------------------------------------------------------------------
+
+    def quarantine(self, key: str, reason: str) -> None:
+        """Move a value or directory to `quarantine/TIME-RANDOM-KEY`, with the reason beside it."""
+        source = self._prepare(key)
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._wall_clock()))
+        name = f"quarantine/{stamp}-{secrets.token_hex(4)}-{key.replace('/', '-')[-80:]}"
+        target = self._prepare(name)
+        with _explained("move aside", key):
+            try:
+                source.rename(target)
+            except FileNotFoundError:
+                return
+            _sync_directory(target.parent)
+            _sync_directory(source.parent)
+        with suppress(StorageError):  # the value is safe; its label matters less, and a full disk may refuse it
+            self.store(f"{name}.reason", reason.encode())
+
+    # -- locks ---------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[bool]:
+        """Try the exclusive lock `name` (a key); True when it was got. Freed on leaving or when the process dies."""
+        path = self._prepare(f"locks/{check_key(name)}.lock")
+        with _explained("lock", name):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            yield _try_flock(descriptor, name)
+        finally:
+            os.close(descriptor)
+
+    # -- the way to a path ---------------------------------------------------------------------------------------------
+
+    def _path(self, key: str) -> Path:
+        return self.root / check_key(key)
+
+    def _prepare(self, key: str) -> Path:
+        """The path of `key`, writable: root checked once, directories above it present."""
+        path = self._path(key)
+        if not self._writable:
+            self._open_for_writing()
+        with _explained("write", key):
+            _make_directories(path.parent)
+        return path
+
+    def _open_for_writing(self) -> None:
+        with _explained("use", str(self.root)):
+            _make_directories(self.root)
+            self._claim_root()
+            sweep(self.root, self._wall_clock() - TEMPORARY_LIFETIME)
+        self._writable = True
+        version = self.load("VERSION")
+        if version is None:
+            self.store("VERSION", b"%d\n" % FORMAT)
+        elif not _VERSION.fullmatch(version) or int(version) > FORMAT:
+            self._writable = False
+            raise StorageError(
+                f"the storage {self.root} was written by a newer edge (VERSION is not {FORMAT} or less):"
+                " upgrade edge, or choose another --storage"
+            )
+
+    def _claim_root(self) -> None:
+        """Make sure that only we can look into the root, without closing somebody else's directory to them."""
+        status = self.root.stat()
+        if status.st_uid != os.geteuid() != 0:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if not stat.S_IMODE(status.st_mode) & 0o077:
+            return
+        contents = {path.name for path in self.root.iterdir()} - {"lost+found"}
+        if contents and "VERSION" not in contents:
+            raise StorageError(
+                f"{self.root} is open to other users and holds other files: choose an empty directory for --storage"
+            )
+        self.root.chmod(0o700)
+
+
+def sweep(root: Path, before: float) -> None:
+    """Remove temporary names below `root` that were last touched before this POSIX time."""
+    for directory, subdirectories, files in os.walk(root):
+        for name in [*subdirectories, *files]:
+            path = Path(directory, name)
+            if name.startswith(_TEMPORARY) and path.lstat().st_ctime < before:
+                _remove(path)
+
+
+@contextmanager
+def _explained(doing: str, key: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        remedy = _REMEDIES.get(exc.errno or 0) or exc.strerror or type(exc).__name__
+        raise StorageError(f"cannot {doing} {key} in the storage: {remedy}") from exc
+
+
+def _temporary_name(path: Path) -> Path:
+    return path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
+
+
+@contextmanager
+def _temporary_beside(path: Path) -> Iterator[Path]:
+    """A name to build a new value under; whatever still has that name after a failure is removed."""
+    temporary = _temporary_name(path)
+    try:
+        yield temporary
+    except BaseException:
+        with suppress(OSError):
+            _remove(temporary)
+        raise
+
+
+def _write_file(path: Path, value: bytes) -> None:
+    descriptor = os.open(path, _CREATE, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)  # the umask may have taken bits away
+        remaining = memoryview(value)
+        while remaining:
+            remaining = remaining[os.write(descriptor, remaining) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_directory(path: Path) -> None:
+    """A rename is on disk only when the directory that holds the name is."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _make_directories(path: Path) -> None:
+    if path.is_dir():
+        return
+    _make_directories(path.parent)
+    with suppress(FileExistsError):  # another process was faster
+        _make_directory(path)
+    _sync_directory(path.parent)
+
+
+def _make_directory(path: Path) -> None:
+    path.mkdir(0o700)
+    path.chmod(0o700)  # the umask may have taken bits away
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link (not its target) or a tree; no error when there is none."""
+    with suppress(FileNotFoundError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _try_flock(descriptor: int, name: str) -> bool:
+    with _explained("lock", name):
+        os.fchmod(descriptor, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

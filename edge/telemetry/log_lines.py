@@ -1,0 +1,122 @@
+"""From an event and its fields to one line: cleaned, without secrets, as JSON for machines or short text for people."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any, Final, TextIO
+
+import msgspec
+
+from edge.telemetry.terminal import DIM, GREEN, RED, YELLOW, marks_for, paint, printable, wants_colour
+
+MAX_VALUE: Final = 2000
+"""Characters of one value; a problem document or an exception's words fit, a body does not."""
+
+SECRET_KEYS: Final = frozenset(
+    ("authorization", "proxy_authorization", "cookie", "set_cookie", "key", "private_key", "account_key", "key_authorization",
+     "password", "passwd", "secret", "token", "body")
+)  # fmt: skip
+"""Field names whose value is never written. Nobody should log them; this is the second lock on that door."""
+
+REDACTED: Final = "[redacted]"
+
+WallClock = Callable[[], float]
+
+
+def prepare_traceback(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """structlog processor: `exc_info` (True, an exception, or a tuple) becomes the text `traceback`."""
+    given = fields.pop("exc_info", None)
+    if given is True:
+        import sys  # noqa: PLC0415  # asked once per crash
+
+        given = sys.exc_info()[1]
+    elif isinstance(given, tuple):
+        given = given[1]
+    if isinstance(given, BaseException):
+        fields["traceback"] = "".join(traceback.format_exception(given)).rstrip()
+    return fields
+
+
+def clean_fields(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """structlog processor: secrets redacted, control characters gone, long values cut, bytes decoded."""
+    return {key: _clean_field(key, value) for key, value in fields.items()}
+
+
+def _clean_field(key: str, value: Any) -> Any:
+    if key.lower().replace("-", "_") in SECRET_KEYS:
+        return REDACTED
+    if key == "traceback":
+        return "\n".join(printable(line) for line in str(value).splitlines())
+    return _clean(value)
+
+
+def _clean(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "backslashreplace")
+    if isinstance(value, Mapping):
+        return {str(key): _clean_field(str(key), each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_clean(each) for each in value]
+    text = printable(str(value))
+    return text if len(text) <= MAX_VALUE else text[:MAX_VALUE] + "…"
+
+
+class JsonLines:
+    """structlog renderer: one JSON object a line; `time` (UTC, RFC 3339), `level`, `process`, `pid`, `room`, `event`, fields."""
+
+    def __init__(self, process_name: str, wall_clock: WallClock = time.time) -> None:
+        self._process = process_name
+        self._clock = wall_clock
+
+    def __call__(self, _logger: Any, _method: str, fields: MutableMapping[str, Any]) -> str:
+        head = {
+            "time": format_utc(self._clock()),
+            "level": fields.pop("level", ""),
+            "process": self._process,
+            "pid": os.getpid(),
+            "room": fields.pop("room", ""),
+            "event": fields.pop("event", ""),
+        }
+        return msgspec.json.encode({**head, **fields}).decode()
+
+
+class TextLines:
+    """structlog renderer: `12:04:31  ✓ certs        certificate issued  name=example.com`, in local time."""
+
+    def __init__(self, stream: TextIO, environ: Mapping[str, str], wall_clock: WallClock = time.time) -> None:
+        marks = marks_for(stream)
+        self._is_coloured = wants_colour(stream, environ)
+        self._clock = wall_clock
+        self._signs = {
+            "debug": (marks.dot, DIM),
+            "info": (marks.done, GREEN),
+            "warning": (marks.warning, YELLOW),
+            "error": (marks.failure, RED),
+            "critical": (marks.failure, RED),
+        }
+
+    def __call__(self, _logger: Any, _method: str, fields: MutableMapping[str, Any]) -> str:
+        mark, colour = self._signs.get(str(fields.pop("level", "info")), ("", ""))
+        room, event, trace = fields.pop("room", ""), fields.pop("event", ""), fields.pop("traceback", "")
+        moment = time.strftime("%H:%M:%S", time.localtime(self._clock()))
+        words = "".join(f"  {key}={_quoted(value)}" for key, value in fields.items())
+        mark, words = (paint(mark, colour), paint(words, DIM) if words else "") if self._is_coloured else (mark, words)
+        return f"{moment}  {mark} {room:<11} {event}{words}" + (f"\n{trace}" if trace else "")
+
+
+def _quoted(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}".rstrip("0").rstrip(".")
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    is_plain = bool(text) and not any(character in text for character in " =\"'")
+    return text if is_plain or not isinstance(value, str) else msgspec.json.encode(text).decode()
+
+
+def format_utc(moment: float) -> str:
+    """`2026-11-22T12:04:31Z`."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))

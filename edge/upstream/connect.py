@@ -1,0 +1,153 @@
+"""Opening a connection: origins in turn, their addresses in turn, until one accepts or the time is up.
+
+Nothing of the request has been sent yet, so trying the next one is always safe. One deadline covers the whole search, name
+look-up included: the visitor waits for all of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from edge.errors import UpstreamError
+from edge.http.limits import CONNECT_TIMEOUT
+from edge.net.deadlines import NEVER, Deadlines
+from edge.upstream.connection import OriginConnection
+from edge.upstream.failures import upstream_error
+from edge.upstream.origin import Origin
+from edge.upstream.resolver import Endpoint, Endpoints, Resolver
+
+BACKLOG_RETRY: Final = 0.02
+"""A unix socket whose backlog is full refuses at once instead of waiting; we ask again after so many seconds."""
+
+
+class Claimer(Protocol):
+    """Who wants a connection."""
+
+    def connection_opened(self, connection: OriginConnection) -> None:
+        """Use it, or `close` it."""
+
+    def connection_failed(self, error: UpstreamError) -> None:
+        """No origin accepted."""
+
+
+class ConnectAttempt:
+    """One search. Ends in exactly one call to its claimer, or none after `cancel`."""
+
+    def __init__(
+        self,
+        origins: Iterable[Origin],
+        claimer: Claimer,
+        resolver: Resolver,
+        deadlines: Deadlines,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._origins = iter(origins)
+        self._claimer: Claimer | None = claimer
+        self._resolver = resolver
+        self._deadlines = deadlines
+        self._loop = loop
+        self._origin: Origin | None = None
+        self._endpoints: list[Endpoint] = []
+        self._connection: OriginConnection | None = None
+        self._error = upstream_error("refused")
+        self.deadline = NEVER
+
+    def start(self) -> None:
+        """Begin; the claimer may hear the outcome before this returns."""
+        self.deadline = self._loop.time() + CONNECT_TIMEOUT
+        self._deadlines.add(self)
+        self._next_origin()
+
+    def cancel(self) -> None:
+        """Give up silently."""
+        self._end()
+
+    def deadline_passed(self, now: float) -> None:
+        """The time is up."""
+        if self._origin:
+            self._origin.note_refused(now, "timeout")
+        self._fail(upstream_error("timeout"))
+
+    def _next_origin(self) -> None:
+        self._origin = next(self._origins, None)
+        if self._origin is None:
+            self._fail(self._error)
+        else:
+            self._resolver.resolve(self._origin.address, self._resolved)
+
+    def _resolved(self, answer: Endpoints | UpstreamError) -> None:
+        if self._claimer is None:  # given up while a name was looked up
+            return
+        if isinstance(answer, UpstreamError):
+            self._error = answer
+            self._refused("name-unknown")
+            return
+        self._endpoints = list(answer)
+        self._next_endpoint()
+
+    def _next_endpoint(self) -> None:
+        if self._claimer is None or self._origin is None:
+            return
+        endpoint = self._endpoints[0]
+        try:
+            sock = _new_socket(endpoint.family)
+        except OSError as error:
+            out = error.errno in (errno.EMFILE, errno.ENFILE)
+            self._fail(upstream_error("no-descriptors" if out else "socket-error"))
+            return
+        self._connection = OriginConnection(self._origin.pool, self._deadlines, self._loop)
+        self._connection.open(sock, endpoint, self)
+
+    def connection_opened(self, connection: OriginConnection) -> None:
+        """The origin accepted."""
+        claimer, origin = self._claimer, self._origin
+        self._connection = None
+        self._end()
+        assert claimer
+        assert origin
+        origin.note_opened(self._loop.time())
+        claimer.connection_opened(connection)
+
+    def connection_refused(self, connection: OriginConnection, word: str) -> None:
+        """The origin did not accept at this address."""
+        self._connection = None
+        if word == "backlog-full":
+            self._loop.call_later(BACKLOG_RETRY, self._next_endpoint)
+            return
+        self._error = upstream_error(word)
+        del self._endpoints[0]
+        if self._endpoints:
+            self._next_endpoint()
+        else:
+            self._refused(word)
+
+    def _refused(self, word: str) -> None:
+        assert self._origin
+        self._origin.note_refused(self._loop.time(), word)
+        self._next_origin()
+
+    def _fail(self, error: UpstreamError) -> None:
+        claimer = self._claimer
+        self._end()
+        if claimer:
+            claimer.connection_failed(error)
+
+    def _end(self) -> None:
+        self._deadlines.discard(self)
+        self.deadline = NEVER
+        self._claimer = None
+        connection, self._connection = self._connection, None
+        if connection:
+            connection.abort()
+
+
+def _new_socket(family: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    if family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # finds dead peers of endless event streams
+    return sock

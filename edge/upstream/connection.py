@@ -1,0 +1,309 @@
+"""One connection to an origin: a byte stream, the engine that reads responses from it, and one deadline.
+
+    opening ──stream_opened──▶ idle ⇄ busy (send_request … the response's end) ──▶ gone
+
+It carries one request at a time and talks back through callbacks; no task and no future belongs to it. When a response has
+ended the connection decides for itself whether it can carry another request, and goes to the pool or closes, *before* its
+user hears of the end. Whatever is not a complete, well-formed response to a request that was written completely closes
+it: bytes left over from one exchange must never be read as part of the next.
+
+The deadline means: opening, NEVER (the attempt that opens it watches); idle, the end of its stay in the pool; busy, the first
+byte of the response, then each read of a body that has a length. A visitor who uploads or downloads slowly is not the origin's
+fault: no deadline runs while we wait for the visitor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Final
+
+from edge.http.exchange import Buffer
+from edge.http.limits import FIRST_BYTE_TIMEOUT, POOL_IDLE_TIMEOUT, UPSTREAM_IDLE_TIMEOUT
+from edge.http.message import Fields, ResponseHead
+from edge.net.deadlines import NEVER, Deadlines
+from edge.net.socket_stream import SocketStream
+from edge.upstream import failures
+from edge.upstream.listeners import Opener, ResponseReceiver
+from edge.upstream.pool import IdlePool
+from edge.upstream.resolver import Endpoint
+from edge.wire.http1_origin import HTTP1OriginEngine, format_request_head
+from edge.wire.origin import DataReceived, HeadReceived, InterimReceived, OriginEvent, ResponseEnded, ResponseFailed
+
+EVENT_STREAM: Final = b"text/event-stream"
+
+
+class OriginConnection:
+    """A connection that is opened by `open` and lives until it is lost; `served` counts completed responses."""
+
+    __slots__ = (
+        "_answered",
+        "_body_left",
+        "_deadlines",
+        "_engine",
+        "_has_length",
+        "_heard",
+        "_loop",
+        "_method",
+        "_opener",
+        "_paused",
+        "_pool",
+        "_receiver",
+        "_single_use",
+        "_stream",
+        "deadline",
+        "sent_at",
+        "served",
+    )
+
+    def __init__(self, pool: IdlePool[OriginConnection], deadlines: Deadlines, loop: asyncio.AbstractEventLoop) -> None:
+        self._pool = pool
+        self._deadlines = deadlines
+        self._loop = loop
+        self._engine = HTTP1OriginEngine()
+        self._stream: SocketStream | None = None
+        self._opener: Opener | None = None
+        self._receiver: ResponseReceiver | None = None
+        self._method = b""
+        self._body_left = 0
+        self._heard = False
+        self._has_length = False
+        self._answered = False
+        self._paused = False
+        self._single_use = False
+        self.deadline = NEVER
+        self.sent_at = 0.0
+        """Monotonic time at which the last request's head was written."""
+        self.served = 0
+
+    def __repr__(self) -> str:
+        state = "busy" if self._receiver else "opening" if self._opener else "idle"
+        return f"<OriginConnection {state} served={self.served} {self._stream!r}>"
+
+    # -- opening ------------------------------------------------------------------------------------------------------
+
+    def open(self, sock: socket.socket, endpoint: Endpoint, opener: Opener) -> None:
+        """Begin to connect a new non-blocking socket, owned from now on; `opener` hears the outcome, perhaps at once."""
+        self._opener = opener
+        self._stream = SocketStream(sock, self, self._loop)
+        self._stream.begin_connect(endpoint.sockaddr)
+
+    def stream_opened(self) -> None:
+        opener, self._opener = self._opener, None
+        if opener:
+            self._deadlines.add(self)
+            opener.connection_opened(self)
+
+    # -- sending ------------------------------------------------------------------------------------------------------
+
+    @property
+    def is_reused(self) -> bool:
+        """Whether an earlier request went over this connection: then it may have been closed behind our back."""
+        return self.served > 0
+
+    @property
+    def looks_alive(self) -> bool:
+        """Whether the origin has neither closed nor spoken, as far as the kernel knows. Costs a system call."""
+        if self._stream is None or self._stream.lost:
+            return False
+        try:
+            self._stream.sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def send_request(
+        self,
+        receiver: ResponseReceiver,
+        method: bytes,
+        target: bytes,
+        fields: Fields,
+        content_length: int,
+        *,
+        body: bytes = b"",
+    ) -> bool:
+        """Write a request head and the first part of its body; the rest follows through `send_body`.
+
+        True when nothing is left behind; else wait for `request_drained` before sending more.
+        """
+        assert self._stream
+        self._receiver = receiver
+        self._method = method
+        self._heard = self._answered = False
+        self._body_left = content_length - len(body)
+        self._engine.begin(method)
+        head = format_request_head(method, target, fields, content_length)
+        drained = self._stream.write(head + body if body else head)
+        self.sent_at = now = self._loop.time()
+        self.deadline = NEVER if self._body_left and drained else now + FIRST_BYTE_TIMEOUT
+        return drained
+
+    def send_body(self, data: Buffer) -> bool:
+        """Write more of the body; returns as `send_request` does."""
+        assert self._stream
+        self._body_left -= len(data)
+        drained = self._stream.write(data)
+        if self._answered:  # the response has begun; its own deadline runs
+            return drained
+        self.deadline = NEVER if self._body_left and drained else self._loop.time() + FIRST_BYTE_TIMEOUT
+        return drained
+
+    def stream_drained(self) -> None:
+        if self._receiver is None:
+            return
+        if not self._answered:
+            self.deadline = NEVER if self._body_left else self._loop.time() + FIRST_BYTE_TIMEOUT
+        self._receiver.request_drained()
+
+    # -- receiving ----------------------------------------------------------------------------------------------------
+
+    def pause_reading(self) -> None:
+        """Deliver no more of the response for now: the visitor takes it more slowly than it comes."""
+        if self._stream and self._receiver:
+            self.deadline = NEVER
+            self._paused = True
+            self._stream.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Deliver the response again."""
+        if self._stream and self._receiver:
+            self._restart_idle_timeout()
+            self._paused = False
+            self._stream.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        events = self._engine.receive_data(data)
+        if self._receiver is None:
+            self._close()  # bytes that nobody asked for
+            return
+        self._heard = True
+        if not self._answered and type(events[-1] if events else None) is ResponseEnded:
+            head = events[0]
+            if type(head) is HeadReceived:
+                self._receive_whole(head.head, events)
+                return
+        if self._answered:
+            self._restart_idle_timeout()
+        self._dispatch(events)
+
+    def _receive_whole(self, head: ResponseHead, events: list[OriginEvent]) -> None:
+        """The hot path: head, body and end in one read."""
+        receiver = self._receiver
+        assert receiver
+        if len(events) == 3 and type(events[1]) is DataReceived:
+            body = events[1].data
+        else:
+            body = b"".join([event.data for event in events if type(event) is DataReceived])
+        self._note_head(head)
+        self._finish(events[-1])
+        receiver.response_received(head, body)
+
+    def _dispatch(self, events: list[OriginEvent]) -> None:
+        for event in events:
+            receiver = self._receiver
+            if receiver is None:
+                return
+            match event:
+                case DataReceived():
+                    receiver.data_received(event.data)
+                case HeadReceived():
+                    self._note_head(event.head)
+                    receiver.head_received(event.head)
+                case InterimReceived():
+                    receiver.interim_received(event.status, event.fields)
+                case ResponseEnded():
+                    self._finish(event if event is events[-1] else None)
+                    receiver.response_ended()
+                case ResponseFailed():
+                    self._fail(event.reason)
+
+    def _note_head(self, head: ResponseHead) -> None:
+        self._answered = True
+        self._has_length = head.content_length is not None and not _is_event_stream(head)
+        self._restart_idle_timeout()
+        if self._method == b"HEAD" or (head.content_length and head.status in (204, 304)):
+            # Some application servers send the body that must not follow (waitress, cheroot, uWSGI), perhaps in a later
+            # packet: it would be read as the response to somebody else's request.
+            self._single_use = True
+
+    def _restart_idle_timeout(self) -> None:
+        self.deadline = self._loop.time() + UPSTREAM_IDLE_TIMEOUT if self._has_length else NEVER
+
+    def eof_received(self) -> None:
+        if self._receiver is None:
+            self._close()
+            return
+        self._dispatch(self._engine.receive_eof())
+        if self._receiver is not None:
+            self._fail(failures.TRUNCATED)
+
+    # -- ending -------------------------------------------------------------------------------------------------------
+
+    def _finish(self, ended: object) -> None:
+        """The response is complete: back to the pool, or closed unless both sides are clean. `ended` None: they are not."""
+        self._receiver = None
+        self.served += 1
+        assert self._stream
+        reusable = isinstance(ended, ResponseEnded) and ended.reusable and not self._single_use
+        if not reusable or self._body_left or self._stream.unsent or self._stream.lost:
+            self._close()
+            return
+        if self._paused:
+            self._paused = False
+            self._stream.resume_reading()
+        now = self._loop.time()
+        self.deadline = now + POOL_IDLE_TIMEOUT
+        surplus = self._pool.release(self, now)
+        if surplus is not None:
+            surplus.close()
+
+    def _fail(self, word: str) -> None:
+        receiver, self._receiver = self._receiver, None
+        self.abort()
+        if receiver:
+            receiver.response_failed(word)
+
+    def deadline_passed(self, now: float) -> None:
+        """Late: an idle connection closes, a busy one fails."""
+        stream = self._stream
+        self.deadline = NEVER
+        if self._receiver is None:
+            self._close()
+        elif self._answered:
+            self._fail(failures.IDLE_TIMEOUT)
+        elif stream and stream.unsent and now - stream.last_progress < FIRST_BYTE_TIMEOUT:
+            self.deadline = stream.last_progress + FIRST_BYTE_TIMEOUT  # slow, but moving
+        else:
+            self._fail(failures.REQUEST_STALLED if stream and stream.unsent else failures.FIRST_BYTE_TIMEOUT)
+
+    def close(self) -> None:
+        """End an idle connection in order."""
+        self._close()
+
+    def abort(self) -> None:
+        """End it now; nobody is told. An origin that is still working for it sees a reset."""
+        self._receiver = self._opener = None
+        self._pool.discard(self)
+        if self._stream:
+            self._stream.abort()
+
+    def _close(self) -> None:
+        self._pool.discard(self)
+        if self._stream:
+            self._stream.close()
+
+    def stream_lost(self, reason: str) -> None:
+        self._deadlines.discard(self)
+        self._pool.discard(self)
+        opener, self._opener = self._opener, None
+        receiver, self._receiver = self._receiver, None
+        if opener:
+            opener.connection_refused(self, reason)
+        elif receiver:
+            receiver.response_failed(failures.TRUNCATED if self._heard else failures.NEVER_ANSWERED)
+
+
+def _is_event_stream(head: ResponseHead) -> bool:
+    return (head.field(b"content-type") or b"").startswith(EVENT_STREAM)

@@ -1,0 +1,46 @@
+"""What can go wrong with an origin, as the error that answers the visitor.
+
+One table from constant words (those of `net`, of the origin engine, and our own deadlines) to status and public reason.
+A word that is not in the table is the origin breaking HTTP: 502 "upstream-protocol".
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from edge.errors import UpstreamError
+
+NEVER_ANSWERED: Final = "closed-before-response"
+"""The connection ended and no byte of a response had come: the only failure that a retry may follow."""
+
+TRUNCATED: Final = "truncated"
+FIRST_BYTE_TIMEOUT: Final = "first-byte-timeout"
+IDLE_TIMEOUT: Final = "idle-timeout"
+REQUEST_STALLED: Final = "request-stalled"
+
+RETRY_AFTER: Final = 2
+"""Seconds that we ask a visitor to wait when the origin is down: about one restart of an application server."""
+
+_ANSWERS: Final = {
+    "refused": (502, "upstream-refused"),
+    "no-such-socket": (502, "upstream-refused"),
+    "permission": (502, "upstream-permission"),
+    "unreachable": (502, "upstream-unreachable"),
+    "socket-error": (502, "upstream-unreachable"),
+    "reset": (502, "upstream-closed"),
+    "name-unknown": (502, "upstream-name-unknown"),
+    "timeout": (504, "upstream-connect-timeout"),
+    "backlog-full": (503, "upstream-busy"),
+    "no-descriptors": (503, "out-of-descriptors"),
+    NEVER_ANSWERED: (502, "upstream-closed"),
+    TRUNCATED: (502, "upstream-truncated"),
+    FIRST_BYTE_TIMEOUT: (504, "upstream-first-byte-timeout"),
+    IDLE_TIMEOUT: (504, "upstream-idle-timeout"),
+    REQUEST_STALLED: (504, "upstream-request-stalled"),
+}
+
+
+def upstream_error(word: str) -> UpstreamError:
+    """The error for a constant word; never raises."""
+    status, reason = _ANSWERS.get(word, (502, "upstream-protocol"))
+    return UpstreamError(status, reason, retry_after=RETRY_AFTER if status == 503 else None)

@@ -1,0 +1,49 @@
+"""Who hears from a connection to an origin: first whoever opened it, then whoever sent a request over it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from edge.http.exchange import Buffer
+from edge.http.message import Fields, ResponseHead
+
+if TYPE_CHECKING:
+    from edge.upstream.connection import OriginConnection
+
+
+class Opener(Protocol):
+    """Who asked for a new connection."""
+
+    def connection_opened(self, connection: OriginConnection) -> None:
+        """It can carry a request now."""
+
+    def connection_refused(self, connection: OriginConnection, word: str) -> None:
+        """It never opened."""
+
+
+class ResponseReceiver(Protocol):
+    """Who sent a request, hearing of its response: interim* (response | head data* ended | failed), nothing afterwards.
+
+    After `response_received`, `response_ended` and `response_failed` the connection MUST NOT be used any more.
+    """
+
+    def interim_received(self, status: int, fields: Fields) -> None:
+        """A 1xx response other than 101."""
+
+    def response_received(self, head: ResponseHead, body: Buffer) -> None:
+        """The whole response, when it came in one read: the common case."""
+
+    def head_received(self, head: ResponseHead) -> None:
+        """The final head; the body follows."""
+
+    def data_received(self, data: Buffer) -> None:
+        """Part of the body."""
+
+    def response_ended(self) -> None:
+        """The body is whole."""
+
+    def request_drained(self) -> None:
+        """All that was written has left, after a send had returned False."""
+
+    def response_failed(self, word: str) -> None:
+        """No response, or no complete one, will come. `word` is for `failures.upstream_error`."""
