@@ -135,4 +135,6 @@ class DemoProcess:
 
     def _try_curl(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = ["curl", "--silent", "--show-error", "--noproxy", "*", "--max-time", "20"]
-        return subprocess.run([*command, "--cacert", str(self.root), *words], capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [*command, "--cacert", str(self.root), *words], capture_output=True, text=True, check=False
+        )
