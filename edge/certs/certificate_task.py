@@ -26,6 +26,9 @@ from edge.telemetry.logs import get_logger
 BUSY_PAUSE = 5.0
 """Seconds until a lock that another process holds is tried again."""
 
+CLOCK_STEP = 2.0
+"""Seconds. Less is the wall clock being slewed, not set."""
+
 DEFECT_PAUSE = MINUTE
 
 log = get_logger("certs")
@@ -47,6 +50,7 @@ class CertificateTask:
         self._publisher = publisher
         self._rng = rng
         self._wake = asyncio.Event()
+        self._clock_offset: float | None = None
 
     def __repr__(self) -> str:
         return f"<CertificateTask {self.spec.name} {next_due(self._record.situation, self._record.now())}>"
@@ -71,12 +75,25 @@ class CertificateTask:
                 await asyncio.sleep(DEFECT_PAUSE)
 
     async def _step(self) -> None:
+        self._watch_clock()
         now = self._record.now()
         due = next_due(self._record.situation, now)
         if due.at > now:
             await self._sleep(sleep_before(due, now))
         else:
             await self._perform(due.action)
+
+    def _watch_clock(self) -> None:
+        """A clock that was set back must not stretch a pause of minutes to hours.
+
+        One that jumps forward is left alone: the machine may have slept, and then the time has really passed.
+        """
+        offset = self._record.now() - asyncio.get_running_loop().time()
+        jump = offset - self._clock_offset if self._clock_offset is not None else 0.0
+        self._clock_offset = offset
+        if jump < -CLOCK_STEP:
+            log.info("clock was set back", name=self.spec.name, seconds=round(-jump))
+            self._record.move(jump)
 
     async def _sleep(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -151,7 +168,12 @@ class CertificateTask:
         level = urgency(leaf, now)
         circumstances = Circumstances(level, self._nothing_valid_for(now), leaf.lifetime if leaf else None)
         again = next_attempt(
-            before.failures + 1, failure.error_class, failure.retry_after, circumstances, now=now, chance=self._rng.random()
+            before.failures + 1,
+            failure.error_class,
+            failure.retry_after,
+            circumstances,
+            now=now,
+            chance=self._rng.random(),
         )
         state = failed(before, failure, again, now)
         self._record.remember(state)

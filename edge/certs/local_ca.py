@@ -61,11 +61,11 @@ class LocalIssuer:
 
     async def issue(
         self,
-        names: tuple[str, ...],  # noqa: ARG002  the request in the journal carries them
+        names: tuple[str, ...],
         journal: Journal,
-        publisher: Publisher,  # noqa: ARG002  nothing to prove to oneself
+        publisher: Publisher,
         *,
-        replaces: bytes | None,  # noqa: ARG002  only ACME knows predecessors
+        replaces: bytes | None,
         progress: Progress,
     ) -> bytes:
         """A fresh leaf for the journal's request; the root is left out of the chain."""
@@ -75,7 +75,7 @@ class LocalIssuer:
         progress("issued")
         return leaf.public_bytes(Encoding.PEM)
 
-    async def renewal_info(self, chain: bytes) -> RenewalAnswer:  # noqa: ARG002  the answer is the same for all
+    async def renewal_info(self, chain: bytes) -> RenewalAnswer:
         """No advice: the manager renews by lifetime."""
         return RenewalAnswer(None, self._wall_clock() + timedelta(days=1).total_seconds())
 

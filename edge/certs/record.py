@@ -17,7 +17,7 @@ from edge.certs.placeholder import REFRESHED_AFTER
 from edge.certs.renewal import HOUR, MINUTE
 from edge.certs.schedule import Situation, renewal_of
 from edge.certs.served import ServedNames
-from edge.certs.state import CertificateState, for_ca, for_certificate, succeeded
+from edge.certs.state import CertificateState, for_ca, for_certificate, moved, succeeded
 from edge.certs.store import CertificateStore, Stored
 from edge.errors import StorageError
 from edge.telemetry.logs import get_logger
@@ -139,6 +139,16 @@ class CertificateRecord:
         discard_journal(self.store.storage, self.spec.directory)
         self.remember(self.state)
         log.info("certificate saved at last", name=self.spec.name)
+
+    def move(self, seconds: float) -> None:
+        """The wall clock has been set by `seconds`: every delay goes on as if nothing had happened."""
+        situation = self.situation
+        self.update(
+            state=moved(situation.state, seconds),
+            save_at=None if situation.save_at is None else situation.save_at + seconds,
+            stand_in_at=None if situation.stand_in_at is None else situation.stand_in_at + seconds,
+            reminded_at=max(situation.reminded_at + seconds, 0.0),
+        )
 
     def update(self, **changes: object) -> None:
         """Replace fields of the situation."""

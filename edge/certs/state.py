@@ -92,6 +92,24 @@ def forgiven(state: CertificateState) -> CertificateState:
     return msgspec.structs.replace(state, failures=0, failing_since=0.0, next_attempt=0.0)
 
 
+def moved(state: CertificateState, seconds: float) -> CertificateState:
+    """The same memory after the wall clock has been set by `seconds`: delays and ages keep their length.
+
+    The CA's window and the renewal time are real moments and stay.
+    """
+    return msgspec.structs.replace(
+        state,
+        failing_since=_moved(state.failing_since, seconds),
+        next_attempt=_moved(state.next_attempt, seconds),
+        issued=tuple(at + seconds for at in state.issued),
+        next_poll=_moved(state.next_poll, seconds),
+    )
+
+
+def _moved(at: float, seconds: float) -> float:
+    return at + seconds if at else 0.0
+
+
 def failed(state: CertificateState, failure: IssueFailed, next_attempt: float, now: float) -> CertificateState:
     """After a failed attempt."""
     return msgspec.structs.replace(

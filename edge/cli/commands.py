@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from edge.cli.actions import Actions
 from edge.cli.grouped_help import SETTINGS, GroupedCommand, option
-from edge.cli.options import RUNNING, SITE, add_options, takes_flags
+from edge.cli.options import add_options, takes_flags
 from edge.cli.root import RootCommand
 from edge.errors import ConfigError
 
@@ -55,10 +54,8 @@ def run(actions: Actions, flags: Flags) -> int:
     SIGTERM and Ctrl-C finish what is in flight, then stop; SIGHUP reads the configuration again.
     """
     from edge.config.load import load  # noqa: PLC0415  # help must not wait for it
-    from edge.telemetry.logs import configure_logs  # noqa: PLC0415
 
     config = load(flags, os.environ)
-    configure_logs(config.log.format, sys.stderr, "supervisor")
     return actions.run(config, lambda: load(flags, os.environ))
 
 
@@ -73,26 +70,27 @@ def check(actions: Actions, flags: Flags) -> int:
     """
     from edge.config.describe import describe  # noqa: PLC0415
     from edge.config.load import load  # noqa: PLC0415
+    from edge.telemetry.terminal import printable  # noqa: PLC0415
 
     config = load(flags, os.environ)
     for line in describe(config):
-        click.echo(line)
+        click.echo(printable(line))
     complaints = actions.find_complaints(config)
     if complaints:
         raise ConfigError(complaints)
     warnings = actions.find_warnings(config)
     for warning in warnings:
-        click.echo(f"edge: warning: {warning}", err=True)
+        click.echo(f"edge: warning: {printable(warning)}", err=True)
     click.echo(f"edge: the configuration is good{', with warnings' if warnings else ''}", err=True)
     return 0
 
 
 @command_line.command(cls=GroupedCommand, context_settings=SETTINGS)
 @add_options((
-    option("--config", group=SITE, metavar="FILE", help="Look into the storage directory that this edge.toml names."),
-    option("--storage", group=SITE, metavar="DIR",
+    option("--config", group="Options", metavar="FILE", help="Look into the storage directory that this edge.toml names."),
+    option("--storage", group="Options", metavar="DIR",
            help="The storage directory. Default: /var/lib/edge as root, else $XDG_DATA_HOME/edge."),
-    option("--json", "as_json", group=RUNNING, is_flag=True, help="JSON for programs; times are POSIX seconds."),
+    option("--json", "as_json", group="Options", is_flag=True, help="JSON for programs; times are POSIX seconds."),
 ))  # fmt: skip
 @click.pass_obj
 def certs(actions: Actions, config: str | None, storage: str | None, as_json: bool) -> int:

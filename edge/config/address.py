@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 from msgspec import Struct
@@ -22,6 +23,7 @@ class UpstreamAddress(Struct, frozen=True):
 
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?").fullmatch
+_PORT = re.compile(r"[0-9]{1,5}").fullmatch
 
 
 def parse_upstream(text: str) -> UpstreamAddress:
@@ -33,6 +35,8 @@ def parse_upstream(text: str) -> UpstreamAddress:
         path = text.removeprefix("unix:")
         if not path.startswith("/"):
             raise ValueError(f"{text!r}: a unix socket needs an absolute path, like unix:/run/app.sock")
+        if not path.isprintable():
+            raise ValueError(f"{text!r}: a socket path has no control characters")
         if len(path.encode()) > 107:
             raise ValueError(f"{text!r}: the kernel takes socket paths of at most 107 bytes")
         return UpstreamAddress(path=path)
@@ -41,11 +45,19 @@ def parse_upstream(text: str) -> UpstreamAddress:
         raise ValueError(f"{text!r}: this version speaks http:// to upstreams, not {scheme}://")
     rest = rest.removesuffix("/")
     host, port = _split_host_port(rest)
-    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+    if not _PORT(port) or not 0 < int(port) < 65536:
         raise ValueError(f"{text!r}: write host:port, like 127.0.0.1:8000, or unix:/run/app.sock")
-    if not (_HOST(host) or re.fullmatch(r"[0-9A-Fa-f:.]+", host)):
+    if not (_HOST(host) or _is_ipv6(host)):
         raise ValueError(f"{text!r}: {host!r} is no host name or address")
     return UpstreamAddress(host=host, port=int(port))
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _split_host_port(text: str) -> tuple[str, str]:

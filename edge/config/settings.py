@@ -104,7 +104,7 @@ def parse_directory(text: str) -> str:
         raise ValueError(f"{text!r} is no URL") from None
     if url.scheme != "https":
         known = " or ".join(DIRECTORIES)
-        raise ValueError(f"{text!r}: write an https:// URL (RFC 8555 §6.1 allows no other), or {known}")
+        raise ValueError(f"{text!r}: write an https:// URL (RFC 8555 §6.1), or {known}")
     if not url.hostname or "@" in url.netloc or url.fragment or not re.fullmatch(r"[\x21-\x7e]+", text):
         raise ValueError(f"{text!r} is no directory URL; it looks like https://ca.example/directory")
     return text

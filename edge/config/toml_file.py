@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
@@ -74,8 +74,9 @@ def _parse(name: str, text: str, complaints: Complaints) -> dict[str, Any] | Non
     except ValueError as error:  # TOMLDecodeError is one; numbers with thousands of digits raise a plain one
         words = str(error)
         place = _SYNTAX_PLACE.search(words)
-        line = f":{place.group(1)}" if place and place.group(1) else ""
-        complaints.add(f"{name}{line}", f"not valid TOML: {_SYNTAX_PLACE.sub('', words)}")
+        line, column = place.groups() if place else (None, None)
+        where = f" (column {column})" if column else " (at the end)" if place else ""
+        complaints.add(f"{name}:{line}" if line else name, f"not valid TOML: {_SYNTAX_PLACE.sub('', words)}{where}")
     return None
 
 
@@ -138,7 +139,7 @@ class _TomlReader:
             try:
                 checked[key] = msgspec.convert(value, types[key])
             except msgspec.ValidationError as error:
-                self._complain((*path, key), _type_in_words(str(error)))
+                self._complain((*path, key), _type_in_words(str(error), types[key]))
         return checked
 
     def _each(self, path: KeyPath, value: str | list[str]) -> tuple[Given[str], ...]:
@@ -182,11 +183,14 @@ _KINDS: Final = {
 }  # fmt: skip
 
 
-def _type_in_words(message: str) -> str:
+def _type_in_words(message: str, kind: Any) -> str:
     """msgspec's "Expected `int`, got `str` - at `$[0]`" in the words of an operator."""
     message, _, place = message.partition(" - at `$")
     item = f" (item {int(index.group(1)) + 1})" if (index := re.match(r"\[(\d+)\]", place)) else ""
     expected = re.fullmatch(r"Expected `([^`]+)`, got `([^`]+)`", message)
+    words = [word for member in get_args(kind) if get_origin(member) is Literal for word in get_args(member)]
+    if words:
+        return f"write {', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
     if not expected:
         return message[0].lower() + message[1:] + item
     wanted, got = (" or ".join(_KINDS.get(each, each) for each in group.split(" | ")) for group in expected.groups())

@@ -94,7 +94,7 @@ def normalise_authority(value: bytes, scheme: bytes) -> bytes:
     if not match:
         raise RequestRefused(400, "authority")
     host, port = match.group(1).lower(), match.group(2)
-    if host.startswith(b"[") and not _is_ipv6(host[1:-1]):
+    if b".." in host or (host.startswith(b"[") and not _is_ipv6(host[1:-1])):
         raise RequestRefused(400, "authority")
     if host.endswith(b"."):
         host = host[:-1]

@@ -180,8 +180,7 @@ class SocketStream:
                 sent = self._send(view)
             except OSError as error:
                 # Not reported from inside `write`: the caller may be in the middle of its own work.
-                self._loop.call_soon(self._lose, reason_of(error))
-                self._closing = True
+                self._loop.call_soon(self._writing_failed, reason_of(error))
                 return True
             if sent == len(view):
                 self.last_progress = self._loop.time()
@@ -222,13 +221,20 @@ class SocketStream:
                 else:
                     queue[0] = view[sent:]
         except OSError as error:
-            self._lose(reason_of(error))
+            self._writing_failed(reason_of(error))
             return
         self._stop_writing()
         if self._closing:
             self._say_goodbye()
         else:
             self.listener.stream_drained()
+
+    def _writing_failed(self, reason: str) -> None:
+        # What the peer said before it went away may still be readable: an origin that refuses an upload answers 413, closes
+        # with our bytes unread, and its kernel sends a reset behind the answer.
+        if self._reading and not self._closing:
+            self._on_readable()
+        self._lose(reason)
 
     def _stop_writing(self) -> None:
         if self._writing:

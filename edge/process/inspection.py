@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Final
 
 from edge.certs.own import load_own
-from edge.certs.status import CertificateStatus as CertificateStatus  # the command line has it from here
-from edge.certs.status import read_certificates
+from edge.certs.status import CertificateStatus, read_certificates
 from edge.config.address import UpstreamAddress
 from edge.config.schema import Config
 from edge.errors import ConfigError, StartError
 from edge.net.listening import close_listeners, open_listeners
 from edge.storage.filesystem import FileSystemStorage
+
+__all__ = ["CertificateStatus", "certificates", "find_complaints", "find_warnings", "first_barrier", "upstream_problem"]
 
 CONNECT_TIMEOUT: Final = 1.0
 """Seconds. A person waits for the answer; an origin on this machine or beside it takes a millisecond."""
@@ -99,7 +100,7 @@ def _connect(address: UpstreamAddress) -> None:
 
 def _storage(directory: str) -> Iterator[str]:
     """The directory, or the nearest one above it that exists, must be writable."""
-    existing = next(path for path in (Path(directory), *Path(directory).parents) if path.exists())
+    existing = next(path for path in (Path(directory), *Path(directory).parents) if os.path.exists(path))  # noqa: PTH110  # False, not an error, below directories of others
     if not os.access(existing, os.W_OK | os.X_OK, effective_ids=True):
         yield f"storage {directory} cannot be written by this user: {existing} belongs to {_owner(existing)}"
 

@@ -38,8 +38,8 @@ from edge.wire.engine import (
     StreamAborted,
 )
 
-GOAWAY_DELAY: Final = 0.5
-"""Seconds between the two GOAWAYs of a graceful end (RFC 9113 §6.8): more than a round trip, for requests on their way."""
+DRAIN_GRACE: Final = 1.0
+"""Seconds for requests that were on their way when a drain began (RFC 9113 §6.8: at least a round trip)."""
 
 INSPECTION: Final = 15.0
 """Seconds between two looks at a connection on which streams may be stuck in flow control."""
@@ -53,6 +53,7 @@ class Connection:
     """One connection of a visitor. Made by `Server` on accept; lives until `stream_lost`."""
 
     __slots__ = (
+        "_choked",
         "_closing",
         "_discarded",
         "_draining",
@@ -83,6 +84,8 @@ class Connection:
         self._flush_planned = False
         self._draining = False
         self._closing = False
+        self._choked = False
+        """Reading is paused because the engine holds enough of what this peer sent."""
         self._head_since = NEVER
         self._idle_since = now
         self._discarded = 0
@@ -131,6 +134,7 @@ class Connection:
         else:
             self._head_since = NEVER
         if not engine.wants_data:
+            self._choked = True
             self.stream.pause_reading()
 
     def eof_received(self) -> None:
@@ -252,8 +256,6 @@ class Connection:
             return
         if self.engine.has_buffered:
             self.data_received(b"")
-        elif self.engine.wants_data:
-            self.stream.resume_reading()
         if not self.exchanges and self._head_since == NEVER and self._discarded == 0:
             self.deadline = now + KEEP_ALIVE_TIMEOUT
 
@@ -289,6 +291,9 @@ class Connection:
                 self.deadline = min(self.deadline, stream.last_progress + SEND_TIMEOUT)
             elif len(data) < WRITE_SLICE:
                 break
+        if self._choked and engine.wants_data:
+            self._choked = False
+            self.stream.resume_reading()
         if engine.must_close:
             self._finish()
         elif self.exchanges:
@@ -296,6 +301,13 @@ class Connection:
                 self._resume_exchanges()
         elif self._draining and engine.is_idle:
             self._close()
+        if engine.multiplexed and engine.has_buffered:
+            self.server.loop.call_soon(self._work_off)
+
+    def _work_off(self) -> None:
+        """Verdicts that an engine reaches only while its output is taken."""
+        if not self._closing:
+            self.data_received(b"")
 
     def _finish(self) -> None:
         """The engine wants the connection closed once everything is written."""
@@ -316,22 +328,23 @@ class Connection:
     # -- ending -------------------------------------------------------------------------------------------------------
 
     def begin_drain(self) -> None:
-        """Take no new request; close when what is in flight has finished."""
+        """Take no new request soon; close when what is in flight has finished.
+
+        A request may be on its way already. HTTP/2 says so with two GOAWAYs; on HTTP/1.1 whoever sends one within
+        DRAIN_GRACE is answered, with `connection: close`.
+        """
         if not self.is_open or self._closing:
             return
         self.engine.shut_down()
-        if self.engine.multiplexed:
-            self.flush()
-            self.server.loop.call_later(GOAWAY_DELAY, self._finish_drain)
-        else:
-            self._finish_drain()
+        self.flush()
+        self.server.loop.call_later(DRAIN_GRACE, self._finish_drain)
 
     def _finish_drain(self) -> None:
         if self._closing:
             return
+        self._draining = True
         if self.engine.multiplexed:
             self.engine.shut_down()
-        self._draining = True
         self.flush()
 
     def _close(self, *, linger: bool = False) -> None:

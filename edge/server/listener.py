@@ -7,6 +7,7 @@ newcomers meanwhile.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 from collections.abc import Callable
@@ -18,6 +19,9 @@ log = get_logger("server")
 
 ACCEPTS_PER_TURN: Final = 16
 """Connections taken in a row before others get their turn, so that workers share what arrives."""
+
+MAX_BACKLOG: Final = 1024
+"""Connections taken at most in one go when accepting ends: whoever is in the queue then would be reset otherwise."""
 
 PAUSE: Final = 0.5
 """Seconds without accepting after the machine ran out of something. nginx 0.5 s."""
@@ -45,27 +49,36 @@ class Listener:
         self._loop.add_reader(self._sock.fileno(), self._on_readable)
 
     def stop(self) -> None:
-        """Accept no more; the socket stays open for others."""
+        """Take what the kernel has already accepted for us, then no more; the socket stays open for others."""
+        self._watch_no_longer()
+        with contextlib.suppress(OSError):
+            for _ in range(MAX_BACKLOG):
+                self._take_one()
+
+    def _watch_no_longer(self) -> None:
         if self._resume is not None:
             self._resume.cancel()
             self._resume = None
         self._loop.remove_reader(self._sock.fileno())
 
     def _on_readable(self) -> None:
-        for _ in range(ACCEPTS_PER_TURN):
-            try:
-                sock, _address = self._sock.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                self._pause(error)
-                return
-            sock.setblocking(False)
+        try:
+            for _ in range(ACCEPTS_PER_TURN):
+                self._take_one()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            self._pause(error)
+
+    def _take_one(self) -> None:
+        sock, _address = self._sock.accept()
+        sock.setblocking(False)
+        with contextlib.suppress(OSError):  # the peer may be gone already; reading will tell
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._accepted(sock)
+        self._accepted(sock)
 
     def _pause(self, error: OSError) -> None:
         if error.errno in EXHAUSTED:
             log.warning("accepting paused", reason=errno.errorcode[error.errno or 0], seconds=PAUSE)
-        self.stop()
+        self._watch_no_longer()
         self._resume = self._loop.call_later(PAUSE, self.start)

@@ -18,7 +18,6 @@ import fcntl
 import os
 import re
 import secrets
-import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +25,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edge.errors import StorageError
+from edge.storage.atomic import (
+    make_directories,
+    make_directory,
+    remove,
+    sweep,
+    sync_directory,
+    temporary_beside,
+    temporary_name,
+    write_file,
+)
 from edge.storage.keys import check_key, check_segment, is_segment
 
 FORMAT = 1
@@ -38,8 +47,6 @@ TEMPORARY_LIFETIME = 3600.0
 """Seconds after which a temporary name can only be the remains of a crash: writing one takes milliseconds."""
 
 _VERSION = re.compile(rb"[0-9]{1,9}\n")
-_TEMPORARY = "~"
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full",
@@ -81,35 +88,33 @@ class FileSystemStorage:
     def store(self, key: str, value: bytes) -> None:
         """Put or replace one value, atomically and durably."""
         path = self._prepare(key)
-        with _explained("write", key), _temporary_beside(path) as temporary:
-            _write_file(temporary, value)
-            temporary.replace(path)
-            _sync_directory(path.parent)
+        with _explained("write", key):
+            _replace(path, value)
 
     def store_directory(self, key: str, values: Mapping[str, bytes]) -> None:
         """Create directory `key` with these files in one step; it must not exist yet."""
         path = self._prepare(key)
         if os.path.lexists(path):
             raise StorageError(f"cannot write {key} in the storage: it exists already")
-        with _explained("write", key), _temporary_beside(path) as temporary:
-            _make_directory(temporary)
+        with _explained("write", key), temporary_beside(path) as temporary:
+            make_directory(temporary)
             for name, value in values.items():
-                _write_file(temporary / check_segment(name), value)
-            _sync_directory(temporary)
+                write_file(temporary / check_segment(name), value)
+            sync_directory(temporary)
             temporary.rename(path)
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
 
     def delete(self, key: str) -> None:
         """Remove a value, an alias (not what it points at), or a directory with all below it."""
-        path = self._prepare(key)
+        path = self._writable_path(key)
         with _explained("delete", key):
-            doomed = _temporary_name(path)
+            doomed = temporary_name(path)
             try:
                 path.rename(doomed)
             except FileNotFoundError:
                 return
-            _sync_directory(path.parent)
-            _remove(doomed)
+            sync_directory(path.parent)
+            remove(doomed)
 
     def list(self, key: str) -> list[str]:
         """Names directly below a directory, sorted; names that are no key segments (temporary ones too) are left out."""
@@ -126,10 +131,10 @@ class FileSystemStorage:
         path = self._prepare(key)
         if not (path.parent / check_key(target)).is_dir():
             raise StorageError(f"cannot point {key} at {target} in the storage: there is no such directory")
-        with _explained("write", key), _temporary_beside(path) as temporary:
+        with _explained("write", key), temporary_beside(path) as temporary:
             temporary.symlink_to(target)
             temporary.replace(path)
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
 
     def resolve(self, key: str) -> str | None:
         """What `point` last said for `key`, or None."""
@@ -143,7 +148,7 @@ class FileSystemStorage:
 
     def quarantine(self, key: str, reason: str) -> None:
         """Move a value or directory to `quarantine/TIME-RANDOM-KEY`, with the reason beside it."""
-        source = self._prepare(key)
+        source = self._writable_path(key)
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._wall_clock()))
         name = f"quarantine/{stamp}-{secrets.token_hex(4)}-{key.replace('/', '-')[-80:]}"
         target = self._prepare(name)
@@ -152,8 +157,8 @@ class FileSystemStorage:
                 source.rename(target)
             except FileNotFoundError:
                 return
-            _sync_directory(target.parent)
-            _sync_directory(source.parent)
+            sync_directory(target.parent)
+            sync_directory(source.parent)
         with suppress(StorageError):  # the value is safe; its label matters less, and a full disk may refuse it
             self.store(f"{name}.reason", reason.encode())
 
@@ -175,35 +180,40 @@ class FileSystemStorage:
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
 
-    def _prepare(self, key: str) -> Path:
-        """The path of `key`, writable: root checked once, directories above it present."""
+    def _writable_path(self, key: str) -> Path:
+        """The path of `key` in a storage that has been found fit for writing."""
         path = self._path(key)
         if not self._writable:
             self._open_for_writing()
+        return path
+
+    def _prepare(self, key: str) -> Path:
+        """The path of `key`, with the directories above it present."""
+        path = self._writable_path(key)
         with _explained("write", key):
-            _make_directories(path.parent)
+            make_directories(path.parent)
         return path
 
     def _open_for_writing(self) -> None:
         with _explained("use", str(self.root)):
-            _make_directories(self.root)
+            make_directories(self.root)
             self._claim_root()
-            sweep(self.root, self._wall_clock() - TEMPORARY_LIFETIME)
-        self._writable = True
         version = self.load("VERSION")
-        if version is None:
-            self.store("VERSION", b"%d\n" % FORMAT)
-        elif not _VERSION.fullmatch(version) or int(version) > FORMAT:
-            self._writable = False
+        if version is not None and (not _VERSION.fullmatch(version) or int(version) > FORMAT):
             raise StorageError(
                 f"the storage {self.root} was written by a newer edge (VERSION is not {FORMAT} or less):"
                 " upgrade edge, or choose another --storage"
             )
+        with _explained("use", str(self.root)):
+            if version is None:
+                _replace(self.root / "VERSION", b"%d\n" % FORMAT)
+            sweep(self.root, self._wall_clock() - TEMPORARY_LIFETIME)
+        self._writable = True
 
     def _claim_root(self) -> None:
         """Make sure that only we can look into the root, without closing somebody else's directory to them."""
         status = self.root.stat()
-        if status.st_uid != os.geteuid() != 0:
+        if status.st_uid != os.geteuid() and os.geteuid() != 0:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         if not stat.S_IMODE(status.st_mode) & 0o077:
             return
@@ -215,15 +225,6 @@ class FileSystemStorage:
         self.root.chmod(0o700)
 
 
-def sweep(root: Path, before: float) -> None:
-    """Remove temporary names below `root` that were last touched before this POSIX time."""
-    for directory, subdirectories, files in os.walk(root):
-        for name in [*subdirectories, *files]:
-            path = Path(directory, name)
-            if name.startswith(_TEMPORARY) and path.lstat().st_ctime < before:
-                _remove(path)
-
-
 @contextmanager
 def _explained(doing: str, key: str) -> Iterator[None]:
     try:
@@ -233,64 +234,11 @@ def _explained(doing: str, key: str) -> Iterator[None]:
         raise StorageError(f"cannot {doing} {key} in the storage: {remedy}") from exc
 
 
-def _temporary_name(path: Path) -> Path:
-    return path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
-
-
-@contextmanager
-def _temporary_beside(path: Path) -> Iterator[Path]:
-    """A name to build a new value under; whatever still has that name after a failure is removed."""
-    temporary = _temporary_name(path)
-    try:
-        yield temporary
-    except BaseException:
-        with suppress(OSError):
-            _remove(temporary)
-        raise
-
-
-def _write_file(path: Path, value: bytes) -> None:
-    descriptor = os.open(path, _CREATE, 0o600)
-    try:
-        os.fchmod(descriptor, 0o600)  # the umask may have taken bits away
-        remaining = memoryview(value)
-        while remaining:
-            remaining = remaining[os.write(descriptor, remaining) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_directory(path: Path) -> None:
-    """A rename is on disk only when the directory that holds the name is."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _make_directories(path: Path) -> None:
-    if path.is_dir():
-        return
-    _make_directories(path.parent)
-    with suppress(FileExistsError):  # another process was faster
-        _make_directory(path)
-    _sync_directory(path.parent)
-
-
-def _make_directory(path: Path) -> None:
-    path.mkdir(0o700)
-    path.chmod(0o700)  # the umask may have taken bits away
-
-
-def _remove(path: Path) -> None:
-    """Remove a file, a link (not its target) or a tree; no error when there is none."""
-    with suppress(FileNotFoundError):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+def _replace(path: Path, value: bytes) -> None:
+    with temporary_beside(path) as temporary:
+        write_file(temporary, value)
+        temporary.replace(path)
+        sync_directory(path.parent)
 
 
 def _try_flock(descriptor: int, name: str) -> bool:

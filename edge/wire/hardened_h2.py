@@ -141,13 +141,14 @@ class HardenedConnection(H2Connection):
         except StreamClosedError as exc:
             if not self._stream_is_closed_by_reset(exc.stream_id):
                 raise
+            if not exc._events:  # else this is the first reset, which the engine hears of and pays for
+                self._pay_reset()
             self._reset_again(exc.stream_id, exc.error_code)
             return list(exc._events)
         self._prepare_for_sending(answer[0])
         return answer[1]
 
     def _reset_again(self, stream_id: int, code: int) -> None:
-        self._pay_reset()
         self.streams.pop(stream_id, None)
         self._closed_streams[stream_id] = StreamClosedBy.SEND_RST_STREAM
         self.write(format_rst_stream(stream_id, code))
@@ -183,7 +184,6 @@ class HardenedConnection(H2Connection):
     def _receive_trailers(self, stream: H2Stream, headers: Fields, ended: bool) -> _Answer:
         stream.state_machine.process_input(StreamInputs.RECV_HEADERS)  # raises where the request has ended before
         if not ended:
-            self._pay_reset()
             self.reset(stream.stream_id, ErrorCodes.PROTOCOL_ERROR)
             return [], [
                 StreamReset(stream_id=stream.stream_id, error_code=ErrorCodes.PROTOCOL_ERROR, remote_reset=False)

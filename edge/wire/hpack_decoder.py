@@ -11,7 +11,7 @@ from collections import deque
 from functools import lru_cache
 from typing import Final
 
-from hpack.exceptions import HPACKDecodingError, HPACKError, OversizedHeaderListError
+from hpack.exceptions import HPACKDecodingError, OversizedHeaderListError
 from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
@@ -180,6 +180,3 @@ def _string(block: bytes, position: int) -> tuple[bytes, int]:
 def _decode_short(text: bytes) -> bytes:
     """Huffman strings that are short repeat: names, paths, agents. Decoding costs a loop over half-octets."""
     return decode_huffman(text)
-
-
-__all__ = ["BlockDecoder", "HPACKError", "OversizedHeaderListError"]

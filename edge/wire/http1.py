@@ -4,6 +4,9 @@ It joins a `RequestReader` and a `ResponseWriter`, and decides the one thing tha
 behind a response. It does not when either side said so, when the request was refused or its body broke, or when more of an
 unwanted body is still to come than is worth reading.
 
+A request whose body breaks is aborted, so no handler can answer it any more; the engine says 400 itself, as an HTTP/2 engine
+says GOAWAY.
+
 What the driver must know beyond the contract: a response may be over while its request's body still arrives. `is_idle` is
 False until that body is through; its events may be ignored. When `must_close` is True and `is_idle` is not, the client may
 still be sending: closing at once could destroy the response in its hands (a reset overtakes unread data), so the driver
@@ -17,7 +20,7 @@ from typing import Final
 from edge.http.dates import DateCache
 from edge.http.exchange import Buffer
 from edge.http.limits import MAX_LINGER
-from edge.http.message import Fields, Request, ResponseHead
+from edge.http.message import SERVER_FIELD, Fields, Request, ResponseHead
 from edge.wire.engine import Event
 from edge.wire.request_reader import RequestReader
 from edge.wire.response_writer import ResponseWriter, connection_field
@@ -27,6 +30,9 @@ _DATES: Final = DateCache()
 
 _REFUSED: Final = Request(method=b"", scheme=b"", authority=b"", target=b"", fields=())
 """Stands in for a request that could not be read: its answer has a body and HTTP/1.1 framing."""
+
+
+_BAD_REQUEST: Final = ResponseHead(400, (SERVER_FIELD,), 0)
 
 
 class HTTP1Engine:
@@ -53,10 +59,12 @@ class HTTP1Engine:
         return f"<HTTP1Engine stream {self._reader.stream_id} answered {self._answered} must_close {self.must_close}>"
 
     # -- reading ------------------------------------------------------------------------------------------------------
-    def receive_data(self, data: bytes, now: float) -> list[Event]:  # noqa: ARG002 - HTTP/1.1 has no rate budgets
+    def receive_data(self, data: bytes, now: float) -> list[Event]:
         """See `Engine`. At most one request is under way; what lies behind it waits unparsed."""
         events = self._reader.receive(data)
-        if self._eof:
+        if self._reader.ended:
+            self._answer_broken_body()
+        elif self._eof:
             events += self._reader.receive_eof()
         return events
 
@@ -136,13 +144,27 @@ class HTTP1Engine:
             self._writer.drop()
             self._close()
 
-    def unsent(self, stream_id: int) -> int:  # noqa: ARG002 - the contract's signature
+    def unsent(self, stream_id: int) -> int:
         """Always 0: HTTP/1.1 has no flow control of its own."""
         return 0
 
-    def data_to_send(self, budget: int) -> bytes:  # noqa: ARG002 - the driver stops the source by what the socket holds
+    def send_progress(self) -> dict[int, int]:
+        """Always empty: nothing is queued inside."""
+        return {}
+
+    def take_writable(self) -> list[int]:
+        """Always empty: no stream ever stops being writable here."""
+        return []
+
+    def data_to_send(self, budget: int) -> bytes:
         """Everything written since the last call."""
         return self._writer.take()
+
+    def _answer_broken_body(self) -> None:
+        """The last words on the connection: a bare 400, unless the request was being answered already."""
+        if self._answered < self._reader.stream_id and not self._streaming and not self._eof:
+            self._answered = self._reader.stream_id
+            self._writer.write_response(_BAD_REQUEST, b"", b"", connection_field(b"1.1", persistent=False))
 
     # -- the connection -----------------------------------------------------------------------------------------------
     def shut_down(self) -> None:

@@ -57,6 +57,7 @@ class Http2Engine(ABC):
         self._crowded: set[int] = set()  # streams that have been above HIGH_WATER
         self._writable: list[int] = []
         self._requests = 0
+        self._newest_stream = 0
         self._drain = Drain.OPEN
         self._peer_leaves = False  # GOAWAY or end of input: it opens no more streams
         self._failed = False
@@ -71,20 +72,24 @@ class Http2Engine(ABC):
         """Understand frames that have passed the watch."""
 
     @abstractmethod
-    def _write_interim(self, stream_id: int, status: int, fields: Fields) -> None: ...
+    def _write_interim(self, stream_id: int, status: int, fields: Fields) -> None:
+        """A 1xx head."""
 
     @abstractmethod
-    def _write_head(self, stream_id: int, head: ResponseHead, end: bool) -> None: ...
+    def _write_head(self, stream_id: int, head: ResponseHead, end: bool) -> None:
+        """A final head; with `end` the response is complete."""
 
     @abstractmethod
-    def _write_body(self, stream_id: int, data: Buffer, end: bool) -> None: ...
+    def _write_body(self, stream_id: int, data: Buffer, end: bool) -> None:
+        """Queue body bytes, or the end, or both."""
 
     @abstractmethod
     def _write_reset(self, stream_id: int, code: int) -> None:
         """RST_STREAM; whatever is queued for the stream is thrown away."""
 
     @abstractmethod
-    def _write_goaway(self, final: bool) -> None: ...
+    def _write_goaway(self, final: bool) -> None:
+        """One of the two steps of a graceful end."""
 
     @abstractmethod
     def _write_failure(self, code: int) -> None:
@@ -95,22 +100,27 @@ class Http2Engine(ABC):
         """Open the flow-control windows; the stream may be gone, the connection's window is still to be opened."""
 
     @abstractmethod
-    def data_to_send(self, budget: int) -> bytes: ...
+    def data_to_send(self, budget: int) -> bytes:
+        """See `Engine`."""
 
     @abstractmethod
-    def unsent(self, stream_id: int) -> int: ...
-
-    @property
-    @abstractmethod
-    def wants_data(self) -> bool: ...
+    def unsent(self, stream_id: int) -> int:
+        """See `Engine`."""
 
     @property
     @abstractmethod
-    def _has_output(self) -> bool: ...
+    def wants_data(self) -> bool:
+        """False while MAX_CONTROL_OUTPUT bytes wait to be taken: a peer that does not read makes no new answers."""
+
+    @property
+    @abstractmethod
+    def _has_output(self) -> bool:
+        """Whether `data_to_send` has, or will have, something."""
 
     # -- input ---------------------------------------------------------------------------------------------------------
 
     def receive_data(self, data: bytes, now: float) -> list[Event]:
+        """See `Engine`. Frames behind a bad one are not looked at."""
         if not self._failed and data:
             final_due = self._drain is Drain.NOTICE
             passed = self._watch.observe(data, now)
@@ -122,6 +132,7 @@ class Http2Engine(ABC):
         return self._take_events()
 
     def receive_eof(self) -> list[Event]:
+        """See `Engine`. Requests that are complete may still be answered."""
         if not self._failed:
             self._peer_leaves = True
             for stream in [each for each in self._streams.values() if not each.request_ended]:
@@ -134,7 +145,7 @@ class Http2Engine(ABC):
         events, self._events = self._events, []
         self._fresh.clear()
         if self._stillborn:
-            # A request that is withdrawn in the same breath never reaches a handler: no work for a rapid reset.
+            # A request that is withdrawn in the same breath never reaches a handler: no work for an attacker.
             events = [event for event in events if getattr(event, "stream_id", 0) not in self._stillborn]
             self._stillborn.clear()
         if self._writable:
@@ -143,6 +154,7 @@ class Http2Engine(ABC):
 
     def _head_arrived(self, stream_id: int, headers: Fields, ended: bool) -> None:
         self._requests += 1
+        self._newest_stream = stream_id
         if self._requests == MAX_REQUESTS_PER_CONNECTION:
             self.shut_down()
         stream = self._streams[stream_id] = Stream(stream_id, ended)
@@ -198,6 +210,10 @@ class Http2Engine(ABC):
         """Reset a stream because of what the peer did, and say so."""
         self._write_reset(stream.stream_id, code)
         self._report_abort(stream, reason)
+        self._pay_reset()
+
+    def _pay_reset(self) -> None:
+        """A reset of ours that the peer has provoked costs as much as one of its own (CVE-2025-8671)."""
         if not self._watch.resets.spend():
             self._fail(ErrorCode.ENHANCE_YOUR_CALM, "reset-flood")
 
@@ -220,6 +236,7 @@ class Http2Engine(ABC):
         if self._failed:
             return
         self._failed = True
+        self._stillborn |= self._fresh
         self._write_failure(code)
         self._streams.clear()
         self._crowded.clear()
@@ -227,13 +244,16 @@ class Http2Engine(ABC):
 
     @property
     def has_buffered(self) -> bool:
+        """Whether events wait that came up while output was taken."""
         return bool(self._events)
 
     @property
     def head_in_progress(self) -> bool:
+        """Whether the preface or a header block has begun and not ended."""
         return not self._failed and self._watch.head_in_progress
 
     def body_consumed(self, stream_id: int, credit: int) -> None:
+        """Give credit back to the peer; ignored when the exchange is over, which has given back what was left."""
         stream = self._streams.get(stream_id)
         if stream is not None and credit:
             stream.owed -= credit
@@ -242,11 +262,13 @@ class Http2Engine(ABC):
     # -- output --------------------------------------------------------------------------------------------------------
 
     def send_interim(self, stream_id: int, status: int, fields: Fields) -> None:
+        """Write a 1xx head; 100 only once, and only to a client that waits for it."""
         stream = self._streams.get(stream_id)
         if stream is not None and stream.may_send_interim(status):
             self._write_interim(stream_id, status, fields)
 
     def send_response(self, stream_id: int, head: ResponseHead, body: Buffer) -> None:
+        """See `Engine`. A body that is not as long as `head` announces resets the stream instead."""
         stream = self._begin_response(stream_id, head)
         if stream is None:
             return
@@ -258,6 +280,7 @@ class Http2Engine(ABC):
             self.reset(stream_id)
 
     def send_head(self, stream_id: int, head: ResponseHead) -> None:
+        """See `Engine`. A response without a body is complete with its head."""
         stream = self._begin_response(stream_id, head)
         if stream is None:
             return
@@ -267,6 +290,7 @@ class Http2Engine(ABC):
             self._write_head(stream_id, head, end=False)
 
     def send_body(self, stream_id: int, data: Buffer, end: bool) -> bool:
+        """See `Engine`. True, and nothing happens, where no body is wanted any more."""
         stream = self._streams.get(stream_id)
         if stream is None or stream.bodiless or stream.response_ended:
             return True
@@ -280,11 +304,13 @@ class Http2Engine(ABC):
         return True
 
     def reset(self, stream_id: int) -> None:
+        """RST_STREAM INTERNAL_ERROR; the peer sees that the response is not whole."""
         if stream_id in self._streams:
             self._write_reset(stream_id, ErrorCode.INTERNAL_ERROR)
             self._forget(stream_id)
 
     def shut_down(self) -> None:
+        """See `Engine`: two steps, the second by a second call or by the next data."""
         if self._failed or self._drain is Drain.FINAL:
             return
         final = self._drain is Drain.NOTICE
@@ -292,16 +318,24 @@ class Http2Engine(ABC):
         self._write_goaway(final)
 
     def take_writable(self) -> list[int]:
+        """See `Engine`."""
         writable, self._writable = self._writable, []
         return writable
 
     @property
     def must_close(self) -> bool:
+        """Whether the connection has failed, or drained after a GOAWAY from either side."""
         return self._failed or (not self._streams and (self._peer_leaves or self._drain is Drain.FINAL))
 
     @property
     def is_idle(self) -> bool:
+        """Whether no stream is open and nothing waits to be sent."""
         return not self._streams and not self._has_output
+
+    def send_progress(self) -> dict[int, int]:
+        """See `Engine`."""
+        unsent = {stream_id: self.unsent(stream_id) for stream_id in self._streams}
+        return {stream_id: self._streams[stream_id].response_size - rest for stream_id, rest in unsent.items() if rest}
 
     def _begin_response(self, stream_id: int, head: ResponseHead) -> Stream | None:
         stream = self._streams.get(stream_id)

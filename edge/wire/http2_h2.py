@@ -44,7 +44,8 @@ class H2Engine(Http2Engine):
 
     def _feed(self, data: bytes) -> None:
         for event in self._connection.receive_data(data):
-            self._handle(event)
+            if not self._failed:
+                self._handle(event)
         self._peer_leaves = self._peer_leaves or self._connection.peer_leaves
         if self._connection.failure is not None:
             self._fail(self._connection.failure, "http2-protocol")
@@ -59,12 +60,17 @@ class H2Engine(Http2Engine):
             case TrailersReceived(stream_id=stream_id, headers=headers):
                 self._trailers_arrived(stream_id, tuple(headers))
             case StreamReset():
-                self._connection.close_stream(event.stream_id, by_reset=True)
-                self._reset_arrived(event.stream_id, "client-reset" if event.remote_reset else "stream-error")
+                self._handle_reset(event.stream_id, event.remote_reset)
             case UnknownFrameReceived():
                 self._handle_extension(event)
             case _:
                 pass  # windows, settings and pings are h2's own business
+
+    def _handle_reset(self, stream_id: int, by_client: bool) -> None:
+        self._connection.close_stream(stream_id, by_reset=True)
+        self._reset_arrived(stream_id, "client-reset" if by_client else "stream-error")
+        if not by_client:
+            self._pay_reset()
 
     def _handle_extension(self, event: UnknownFrameReceived) -> None:
         """PRIORITY_UPDATE (RFC 9218 §7.1) for a stream that is open; everything else is ignored (RFC 9113 §5.5)."""

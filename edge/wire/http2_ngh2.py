@@ -15,6 +15,7 @@ from ngh2 import (
     Configuration,
     Connection,
     ConnectionClosed,
+    Event,
     NGH2Error,
     Priority,
     PriorityUpdateReceived,
@@ -32,34 +33,25 @@ from edge.http.dates import DateCache
 from edge.http.exchange import Buffer
 from edge.http.limits import (
     CONNECTION_WINDOW,
-    CONTROL_BURST,
-    CONTROL_RATE,
     HEAD_TOLERANCE,
-    MAX_CONTINUATIONS,
     MAX_CONTROL_OUTPUT,
     MAX_FIELDS,
     MAX_FRAME,
     MAX_HEAD,
-    MAX_SETTINGS,
     MAX_STREAMS,
-    RESET_BURST,
-    RESET_RATE,
     STREAM_WINDOW,
 )
 from edge.http.message import Field, Fields, ResponseHead
 from edge.wire.hpack_encoder import announces_length
 from edge.wire.http2_engine import Http2Engine
-from edge.wire.http2_frames import ErrorCode
+from edge.wire.http2_frames import ErrorCode, format_goaway
 from edge.wire.http2_priority import DEFAULT_PRIORITY, parse_priority
 from edge.wire.http2_stream import Stream
 
 _CONFIGURATION: Final = Configuration(
     auto_window_update=False,
-    max_continuations=MAX_CONTINUATIONS,
-    max_settings=MAX_SETTINGS,
-    stream_reset_rate_limit=(RESET_BURST, RESET_RATE),
-    glitch_rate_limit=(CONTROL_BURST, CONTROL_RATE),
-    # Beyond these the library ends the connection; up to here our validator can answer 431 on the stream.
+    # The limits of `frame_watch` are stricter than the library's own, which stay as a second line. Beyond these two it ends
+    # the connection; up to here our validator can answer 431 on the stream.
     max_inbound_header_count=MAX_FIELDS * HEAD_TOLERANCE,
     max_inbound_header_list_size=MAX_HEAD * HEAD_TOLERANCE,
 )
@@ -102,16 +94,20 @@ class Ngh2Engine(Http2Engine):
     # -- input ---------------------------------------------------------------------------------------------------------
 
     def _feed(self, data: bytes) -> None:
-        broken = False
         try:
             self._connection.receive_data(data)
         except NGH2Error:
-            broken = self._closed = True
-        self._handle_events()
-        if broken:
-            self._fail(ErrorCode.ENHANCE_YOUR_CALM, "http2-protocol")
+            self._handle_events()
+            self._break()
         else:
+            self._handle_events()
             self._take_ahead()
+
+    def _break(self) -> None:
+        """The library has given up and says nothing more, so the GOAWAY is ours."""
+        self._closed = True
+        self._ahead.append(format_goaway(self._newest_stream, ErrorCode.ENHANCE_YOUR_CALM))
+        self._fail(ErrorCode.ENHANCE_YOUR_CALM, "http2-protocol")
 
     def _take_ahead(self) -> None:
         if self._connection.want_write and self._ahead_size <= MAX_CONTROL_OUTPUT:
@@ -124,37 +120,41 @@ class Ngh2Engine(Http2Engine):
         try:
             output = self._connection.data_to_send(amount)
         except NGH2Error:
-            self._closed = True
+            self._break()
             return
         if output:
             self._ahead.append(output)
             self._ahead_size += len(output)
             self._watch.bytes_sent(len(output))
             self._handle_events()
-        if self._unread and len(output) < amount:
-            self._stop_uploads()
+        if self._unread and len(output) < amount and self._stop_uploads():
+            self._take(_AHEAD)
 
     def _handle_events(self) -> None:
         for event in self._connection.events():
-            match event:
-                case HeadArrived():
-                    self._head_arrived(event.stream_id, event.headers, event.end_stream)
-                case StreamClosed():
-                    self._stream_closed(event.stream_id, event.error_code)
-                case DataArrived():
-                    self._data_arrived(event.stream_id, event.data, len(event.data), event.end_stream)
-                case TrailersArrived():
-                    self._trailers_arrived(event.stream_id, event.headers)
-                case StreamReset():
-                    self._stream_reset(event.stream_id)
-                case PriorityUpdateReceived():
-                    self._priority_updated(event.prioritized_stream_id, event.field_value)
-                case GoAwayArrived():
-                    self._peer_leaves = True
-                case ConnectionClosed():
-                    self._connection_closed(event.error_code)
-                case _:
-                    pass  # windows, settings and pings are the library's own business
+            if not self._failed:
+                self._handle(event)
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case HeadArrived():
+                self._head_arrived(event.stream_id, event.headers, event.end_stream)
+            case StreamClosed():
+                self._stream_closed(event.stream_id, event.error_code)
+            case DataArrived():
+                self._data_arrived(event.stream_id, event.data, len(event.data), event.end_stream)
+            case TrailersArrived():
+                self._trailers_arrived(event.stream_id, event.headers)
+            case StreamReset():
+                self._stream_reset(event.stream_id)
+            case PriorityUpdateReceived():
+                self._priority_updated(event.prioritized_stream_id, event.field_value)
+            case GoAwayArrived():
+                self._peer_leaves = True
+            case ConnectionClosed():
+                self._connection_closed(event.error_code)
+            case _:
+                pass  # windows, settings and pings are the library's own business
 
     def _stream_reset(self, stream_id: int) -> None:
         if stream_id in self._streams:
@@ -176,8 +176,7 @@ class Ngh2Engine(Http2Engine):
             self._forget(stream_id)
         else:
             self._reset_arrived(stream_id, "stream-error")
-            if not self._watch.resets.spend():
-                self._fail(ErrorCode.ENHANCE_YOUR_CALM, "reset-flood")
+            self._pay_reset()
 
     def _connection_closed(self, code: int) -> None:
         self._closed = True
@@ -232,13 +231,15 @@ class Ngh2Engine(Http2Engine):
         if not self._streams[stream_id].request_ended:
             self._unread.add(stream_id)
 
-    def _stop_uploads(self) -> None:
+    def _stop_uploads(self) -> bool:
         """Everything is out that can go: an upload whose answer is complete is told to stop (RFC 9113 §8.1)."""
-        for stream_id in [each for each in self._unread if not self.unsent(each)]:
+        answered = [each for each in self._unread if not self.unsent(each)]
+        for stream_id in answered:
             self._unread.discard(stream_id)
             if stream_id in self._streams:
                 self._write_reset(stream_id, ErrorCode.NO_ERROR)
                 self._forget(stream_id)
+        return bool(answered)
 
     def _headers(self, head: ResponseHead) -> tuple[Field, ...]:
         known = head.serialised

@@ -164,8 +164,8 @@ class RequestReader:
         start = position + max(self._scanned - len(END_OF_HEAD) + 1, 0)
         found = buffer.find(END_OF_HEAD, start, position + MAX_HEAD)
         line_end = buffer.find(b"\n", position, position + _LINE_ROOM)
-        if line_end < 0 and len(buffer) - position >= _LINE_ROOM:
-            raise Refusal(414, "line-too-long")
+        if line_end < 0:
+            _judge_open_line(buffer, position)
         if found >= 0:
             self._scanned = 0
             return found + len(END_OF_HEAD)
@@ -235,3 +235,11 @@ class RequestReader:
         self.ended = True
         self.give_up()
         return ConnectionEnded(reason)
+
+
+def _judge_open_line(buffer: bytes | bytearray, position: int) -> None:
+    """Refuse a first line whose end is not in sight: at once when it begins like no method, as TLS on a plain port does."""
+    if not 0x21 <= buffer[position] <= 0x7E:
+        raise Refusal(400, "request-line")
+    if len(buffer) - position >= _LINE_ROOM:
+        raise Refusal(414, "line-too-long")

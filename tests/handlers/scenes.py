@@ -17,6 +17,7 @@ from tests.fakes import FakeExchange
 from tests.upstream.origins import Script, ScriptedOrigin, descriptors, settle, until
 
 MAX_BODY = 1024 * 1024
+PIECE = 64 * 1024
 
 
 def request_of(
@@ -89,6 +90,14 @@ class Scene:
                 exchange.receiver.body_received(piece)
         if end and exchange.receiver and not exchange.is_over:
             exchange.receiver.body_ended()
+
+    def feed_until_paused(self, exchange: FakeExchange) -> int:
+        """Body bytes until the visitor is asked to wait; how many."""
+        fed = 0
+        while not exchange.is_body_paused:
+            self.feed(exchange, bytes(PIECE), end=False)
+            fed += PIECE
+        return fed
 
     def pass_time(self, seconds: float) -> None:
         """Let the deadlines believe that it is later."""

@@ -76,9 +76,7 @@ def test_the_visitor_waits_while_the_connection_opens_and_while_the_origin_does_
             stage.feed(exchange, piece, end=False)
             sent += len(piece)
             await until(lambda: not exchange.is_body_paused)
-            while not exchange.is_body_paused:
-                stage.feed(exchange, piece, end=False)
-                sent += len(piece)
+            sent += stage.feed_until_paused(exchange)
             assert sent < size
             go_on.set()
             while sent < size:
@@ -197,8 +195,7 @@ def test_the_rest_of_the_body_is_thrown_away_after_an_early_head() -> None:
             exchange = stage.begin(request_of(b"POST", content_length=GATHER * 500))
             stage.feed(exchange, bytes(GATHER), end=False)
             await until(lambda: not exchange.is_body_paused)
-            while not exchange.is_body_paused:
-                stage.feed(exchange, bytes(GATHER), end=False)
+            stage.feed_until_paused(exchange)
             answer.set()
             await until(lambda: exchange.body == b"ab")
             assert not exchange.is_body_paused

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ import pytest
 from edge.config.address import UpstreamAddress
 from edge.handlers.proxy_exchange import GATHER
 from edge.http.limits import SPOOL_MEMORY
-from tests.handlers.scenes import request_of, scene
+from edge.upstream import connect
+from tests.handlers.scenes import Scene, request_of, scene
 from tests.upstream.origins import OK, ScriptedOrigin, Visit, always_ok, free_port, hang, settle, until
 
 
@@ -115,7 +118,55 @@ def test_a_name_that_does_not_exist_is_502() -> None:
             exchange = await stage.get()
             assert exchange.status == 502
             assert b"cannot be found" in exchange.body
-            await stage.loop.shutdown_default_executor()
+
+    asyncio.run(main())
+
+
+def named(origin: ScriptedOrigin) -> AbstractAsyncContextManager[Scene]:
+    """A scene that knows the origin by a name with several addresses."""
+    return scene(addresses=[UpstreamAddress("localhost", origin.address.port)])
+
+
+def test_every_address_of_a_name_is_tried() -> None:
+    """`localhost` is also ::1, where nobody listens."""
+
+    async def main() -> None:
+        async with ScriptedOrigin(always_ok) as origin, named(origin) as stage:
+            assert (await stage.get()).body == b"ok"
+            assert (await stage.get()).body == b"ok"
+
+    asyncio.run(main())
+
+
+def test_a_visitor_who_leaves_while_a_name_is_looked_up_is_forgotten() -> None:
+    """The look-up goes on for others; no connection is opened for nobody."""
+
+    async def main() -> None:
+        async with ScriptedOrigin(always_ok) as origin, named(origin) as stage:
+            exchange = stage.begin(request_of())
+            assert exchange.receiver
+            exchange.receiver.exchange_aborted("client-gone")
+            await until(lambda: not stage.upstream._resolver._tasks)
+            await settle()
+            assert origin.connections == 0
+
+    asyncio.run(main())
+
+
+def test_no_descriptor_left_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our own shortage is not the origin's fault, and passes: Retry-After."""
+
+    def refuse(family: int) -> socket.socket:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    async def main() -> None:
+        async with scene(always_ok) as stage:
+            monkeypatch.setattr(connect, "_new_socket", refuse)
+            exchange = await stage.get()
+            assert exchange.status == 503
+            assert exchange.field("retry-after")
+            monkeypatch.undo()
+            assert (await stage.get()).status == 200
 
     asyncio.run(main())
 
@@ -165,8 +216,7 @@ def test_an_origin_that_stops_reading_is_504() -> None:
             exchange = stage.begin(request_of(b"POST", content_length=64 * 1024 * 1024))
             stage.feed(exchange, bytes(GATHER), end=False)
             await until(lambda: not exchange.is_body_paused)
-            while not exchange.is_body_paused:
-                stage.feed(exchange, bytes(GATHER), end=False)
+            stage.feed_until_paused(exchange)
             stage.pass_time(61)
             assert exchange.status == 504
             stop.set()
@@ -330,9 +380,8 @@ def test_a_post_does_not_use_a_connection_that_has_ended() -> None:
         async with scene(always_ok) as stage:
             await stage.get()
             (connection,) = stage.upstream.origins[0].pool._idle
-            assert connection.looks_alive
-            connection._stream.sock.shutdown(socket.SHUT_RD)  # type: ignore[union-attr]  # what a FIN leaves behind
-            assert not connection.looks_alive
+            assert connection._stream
+            connection._stream.sock.shutdown(socket.SHUT_RD)  # what the kernel knows after a FIN
             assert (await stage.post(b"pay")).status == 200
             assert stage.origin.connections == 2
 

@@ -116,12 +116,13 @@ class FakeEntrance:
 class Visit:
     """One visitor's connection and all that belongs to it."""
 
-    def __init__(self, handler: Handler, engine: Engine) -> None:
+    def __init__(self, handler: Handler, engine: Engine, *, draining: bool = False) -> None:
         self.loop = FakeLoop()
         self.deadlines = Deadlines()
         self.records: list[tuple[int, int]] = []
         loop: Any = self.loop
         self.server = Server(loop, self.deadlines, self._answer_error, self._record)
+        self.server.draining = draining
         entrance = FakeEntrance(handler, engine, self.loop)
         sock: Any = None
         self.server.accept(sock, entrance)

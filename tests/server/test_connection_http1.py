@@ -16,6 +16,7 @@ from edge.http.limits import (
     SEND_TIMEOUT,
 )
 from edge.http.message import ResponseHead
+from edge.server.connection import DRAIN_GRACE
 from edge.wire.http1 import HTTP1Engine
 from tests.server.fakes import Recorder, Visit
 
@@ -276,18 +277,38 @@ def test_a_slow_answer_is_not_the_clients_fault(visit: Visit, later: Later) -> N
     assert b"200" in visit.take()
 
 
-def test_a_drain_closes_what_is_idle_and_finishes_the_rest(later: Later) -> None:
-    """The answer in flight says `connection: close`; then the connection ends."""
-    idle = immediate()
-    idle.server.begin_drain()
-    assert idle.stream.is_closing
-    busy = Visit(later, HTTP1Engine(b"http"))
+def test_a_drain_closes_what_is_idle_after_a_grace() -> None:
+    """Requests that were on their way are answered, with `connection: close`; who sends none is closed."""
+    idle, busy = immediate(), immediate()
+    for visit in (idle, busy):
+        visit.receive(GET)
+        visit.take()
+        visit.server.begin_drain()
+        assert not visit.stream.is_closing
     busy.receive(GET)
-    busy.server.begin_drain()
-    assert not busy.stream.is_closing
-    later.last.exchange.respond(ResponseHead(200, (), 2), b"ok")
     assert b"connection: close" in busy.take()
     assert busy.stream.is_closing
+    idle.wait(DRAIN_GRACE + 0.25)
+    assert idle.stream.is_closing
+
+
+def test_a_drain_finishes_what_is_in_flight(visit: Visit, later: Later) -> None:
+    """However long it takes, up to the deadline of the worker."""
+    visit.receive(GET)
+    visit.server.begin_drain()
+    visit.wait(DRAIN_GRACE * 5)
+    assert not visit.stream.is_closing
+    later.last.exchange.respond(ResponseHead(200, (), 2), b"ok")
+    assert b"connection: close" in visit.take()
+    assert visit.stream.is_closing
+
+
+def test_a_connection_that_opens_during_a_drain_is_answered_once(later: Later) -> None:
+    """Its client could not know; it gets its answer, then the end."""
+    visit = Visit(answer_at_once, HTTP1Engine(b"http"), draining=True)
+    visit.receive(GET)
+    assert b"connection: close" in visit.take()
+    assert visit.stream.is_closing
 
 
 def test_nothing_is_left_behind(visit: Visit, later: Later) -> None:

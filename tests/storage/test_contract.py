@@ -56,9 +56,10 @@ def test_an_empty_storage_answers(storage: Storage) -> None:
     assert storage.load("accounts/ca/key.pem") is None
     assert storage.list("certs") == []
     assert storage.resolve("certs/a/current") is None
-    storage.delete("certs/a")
-    storage.quarantine("certs/a", "not there")
+    storage.delete("certs/a/b")
+    storage.quarantine("certs/a/b", "not there")
     assert storage.list("quarantine") == []
+    assert storage.list("certs") == []
 
 
 @pytest.mark.parametrize("key", BAD_KEYS)

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from edge.errors import StorageError
-from edge.storage.filesystem import MAX_VALUE, TEMPORARY_LIFETIME, FileSystemStorage, sweep
+from edge.storage.atomic import sweep
+from edge.storage.filesystem import MAX_VALUE, TEMPORARY_LIFETIME, FileSystemStorage
 
 CALLS = (
     "open",

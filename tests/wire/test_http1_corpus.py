@@ -33,13 +33,14 @@ def test_a_malformed_request_is_refused_and_nothing_behind_it_is_read(
 @pytest.mark.parametrize("more", [b"", OK], ids=["alone", "request-behind"])
 @pytest.mark.parametrize("raw", [row[1] for row in ABORTED], ids=[row[0] for row in ABORTED])
 def test_a_broken_body_never_ends_cleanly(raw: bytes, more: bytes, feed: Callable[[bytes], list[bytes]]) -> None:
-    """A body that breaks a rule aborts its request, and the connection, whatever follows."""
+    """A body that breaks a rule aborts its request, and the connection, whatever follows; the client is told why."""
     visit = Visit().read(feed(raw + more))
     assert any(isinstance(event, StreamAborted) for event in visit.events)
     assert not any(isinstance(event, RequestEnded) for event in visit.events)
     assert len([event for event in visit.events if isinstance(event, RequestReceived)]) == 1
     assert visit.engine.must_close
-    assert visit.written == b""
+    assert visit.written.startswith(b"HTTP/1.1 400 ")
+    assert visit.written.count(b"HTTP/1.1 ") == 1
 
 
 @FEEDS

@@ -1,85 +1,24 @@
-"""What every HTTP/2 engine must do, whichever library is behind it."""
+"""What every HTTP/2 engine must do with requests and responses, whichever library is behind it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-import h2.config
-import h2.connection
-import h2.events
 import pytest
 
-from edge.errors import ConfigError
 from edge.http.dates import format_http_date
-from edge.http.limits import HIGH_WATER, LOW_WATER, MAX_REQUESTS_PER_CONNECTION
 from edge.http.message import Request, ResponseHead
-from edge.wire import http2
 from edge.wire.engine import (
     BodyReceived,
     ConnectionEnded,
-    Engine,
     RequestEnded,
     RequestReceived,
     RequestRefused,
     StreamAborted,
-    StreamWritable,
 )
-from edge.wire.http2 import http2_engine_factory
 from tests.wire import http2_frames as wire
-from tests.wire.http2_peer import KINDS, SOME_DAY, Peer, make_engine
-
-OK = (b"x-answer", b"yes")
-TEXT = b"hello"
-
-
-@pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> str:
-    assert isinstance(request.param, str)
-    return request.param
-
-
-@pytest.fixture
-def peer(kind: str) -> Peer:
-    return Peer(kind)
-
-
-def ok(length: int | None = len(TEXT)) -> ResponseHead:
-    return ResponseHead(200, (OK,), length)
-
-
-class Client:
-    """A real client (python-h2), joined to an engine."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding=None))
-        self.h2.initiate_connection()
-        self.seen: list[Any] = []
-
-    def exchange(self) -> list[Any]:
-        """Move bytes both ways until nothing moves; returns the engine's events."""
-        events: list[Any] = []
-        while True:
-            up = self.h2.data_to_send()
-            if up:
-                events += self.engine.receive_data(up, 0.0)
-            down = self.engine.data_to_send(65536)
-            for event in self.h2.receive_data(down):
-                self.seen.append(event)
-                if isinstance(event, h2.events.DataReceived):
-                    self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-            if not up and not down:
-                return events
-
-    def get(self, *fields: tuple[bytes, bytes]) -> int:
-        stream_id = self.h2.get_next_available_stream_id()
-        self.h2.send_headers(stream_id, [*wire.GET, *fields], end_stream=True)
-        return stream_id
-
-    def body(self, stream_id: int) -> bytes:
-        pieces = [e for e in self.seen if isinstance(e, h2.events.DataReceived) and e.stream_id == stream_id]
-        return b"".join(each.data or b"" for each in pieces)
+from tests.wire.http2_client import TEXT, Client, ok
+from tests.wire.http2_peer import SOME_DAY, Peer, make_engine
 
 
 def chunked(data: bytes) -> Iterator[bytes]:
@@ -194,42 +133,20 @@ def test_the_end_of_input_on_an_idle_connection_is_orderly(peer: Peer) -> None:
 def test_a_head_in_progress_shows(kind: str) -> None:
     """The head deadline runs during the preface and during a header block, and not between requests."""
     peer = Peer(kind, opening=b"")
-    assert peer.engine.head_in_progress
-    peer.send(wire.opening())
-    assert not peer.engine.head_in_progress
     first, rest = wire.block(wire.GET)[:5], wire.block(wire.GET)[5:]
-    peer.send(wire.frame(wire.HEADERS, wire.END_STREAM, 1, first))
-    assert peer.engine.head_in_progress
-    peer.send(wire.frame(wire.CONTINUATION, wire.END_HEADERS, 1, rest))
-    assert not peer.engine.head_in_progress
+    steps = [
+        b"",
+        wire.opening(),
+        wire.frame(wire.HEADERS, wire.END_STREAM, 1, first),
+        wire.frame(wire.CONTINUATION, wire.END_HEADERS, 1, rest),
+        wire.headers(3)[:-3],
+    ]
+    shown = []
+    for step in steps:
+        peer.send(step)
+        shown.append(peer.engine.head_in_progress)
+    assert shown == [True, False, True, False, True]
     assert peer.got(RequestReceived)[0].stream_id == 1
-    peer.send(wire.headers(3)[:-3])
-    assert peer.engine.head_in_progress
-
-
-# -- flow control of uploads ------------------------------------------------------------------------------------------
-
-
-def test_credit_is_given_back_when_the_handler_has_taken_the_body(peer: Peer) -> None:
-    """No WINDOW_UPDATE before body_consumed; after half a window there is one for stream and connection."""
-    peer.send(wire.headers(1, wire.POST, end=False))
-    peer.send(*(wire.data(1, b"x" * 16384) for _ in range(3)))
-    before = [each for each in peer.seen(wire.WINDOW_UPDATE) if each.stream_id]
-    assert before == []
-    for event in peer.got(BodyReceived):
-        peer.engine.body_consumed(1, event.credit)
-    peer.read()
-    assert sum(each.number for each in peer.seen(wire.WINDOW_UPDATE, 1)) >= 2 * 16384
-
-
-def test_a_dead_upload_does_not_eat_the_connection_window(peer: Peer) -> None:
-    """Bytes that no handler will take any more, padding too, are credited to the connection."""
-    total = sum(each.number for each in peer.seen(wire.WINDOW_UPDATE, 0)) + 65535
-    for stream_id in range(1, 120, 2):
-        padded = wire.frame(wire.DATA, wire.PADDED, stream_id, b"\x0f" + b"y" * 16368 + b"\0" * 15)
-        peer.send(wire.headers(stream_id, wire.POST, end=False), padded, wire.rst_stream(stream_id))
-    credited = sum(each.number for each in peer.seen(wire.WINDOW_UPDATE, 0)) + 65535
-    assert credited - total > 60 * 16384 - total // 2 - 1
 
 
 # -- responses --------------------------------------------------------------------------------------------------------
@@ -351,192 +268,3 @@ def test_a_large_head_is_continued(peer: Peer) -> None:
     assert {each.kind for each in more} == {wire.CONTINUATION}
     whole = head._replace(payload=b"".join(each.payload for each in (head, *more)))
     assert peer.reader.fields(whole)[b":status"] == b"200"
-
-
-# -- flow control of downloads ----------------------------------------------------------------------------------------
-
-
-def test_a_large_body_arrives_whole(kind: str) -> None:
-    """A real client gets every byte of a body many windows long."""
-    client = Client(make_engine(kind))
-    stream_id = client.get()
-    client.exchange()
-    body = bytes(range(256)) * 4096
-    client.engine.send_head(stream_id, ok(len(body)))
-    client.engine.send_body(stream_id, memoryview(body)[:300_000], end=False)
-    client.engine.send_body(stream_id, memoryview(body)[300_000:], end=True)
-    client.exchange()
-    assert client.body(stream_id) == body
-    assert client.engine.is_idle
-
-
-def test_a_body_waits_for_its_window(peer: Peer) -> None:
-    """Never more than the window is sent; what is left shows in `unsent` and goes on after WINDOW_UPDATE."""
-    peer.send(wire.headers(1))
-    peer.engine.send_response(1, ok(100_000), b"x" * 100_000)
-    peer.read()
-    assert len(peer.body(1)) <= 65535
-    assert peer.engine.unsent(1) == 100_000 - len(peer.body(1))
-    peer.send(wire.window_update(0, 50_000), wire.window_update(1, 50_000))
-    assert len(peer.body(1)) == 100_000
-
-
-def test_a_smaller_initial_window_holds_open_streams_back(peer: Peer) -> None:
-    """SETTINGS_INITIAL_WINDOW_SIZE changes windows of open streams, below zero if need be (RFC 9113 §6.9.2)."""
-    peer.send(wire.headers(1))
-    peer.engine.send_head(1, ok(None))
-    peer.engine.send_body(1, b"x" * 30_000, end=False)
-    peer.read()
-    peer.send(wire.settings({4: 20_000}))
-    peer.engine.send_body(1, b"x" * 30_000, end=True)
-    peer.read()
-    assert len(peer.body(1)) == 30_000
-    peer.send(wire.window_update(1, 40_000))
-    assert len(peer.body(1)) == 60_000
-
-
-def test_output_keeps_to_the_budget(peer: Peer) -> None:
-    """About as many body bytes as asked for, the rest at the next call."""
-    peer.send(wire.headers(1))
-    peer.read()
-    peer.engine.send_response(1, ok(60_000), b"x" * 60_000)
-    first = peer.engine.data_to_send(16_384)
-    assert 16_384 <= len(first) <= 2 * 16_384
-    assert peer.engine.unsent(1) >= 60_000 - 2 * 16_384
-
-
-def test_a_drained_stream_becomes_writable(peer: Peer) -> None:
-    """Once above HIGH_WATER, a stream is reported when it falls to LOW_WATER: by take_writable, else as an event."""
-    peer.send(wire.headers(1), wire.window_update(0, 1 << 20))
-    for report in ("asked", "event"):
-        peer.engine.send_head(1, ok(None))
-        peer.engine.send_body(1, b"x" * (HIGH_WATER + 70_000), end=False)
-        peer.read()
-        assert peer.engine.take_writable() == []
-        peer.send(wire.window_update(1, peer.engine.unsent(1) - LOW_WATER), read=False)
-        peer.read()
-        if report == "asked":
-            assert peer.engine.take_writable() == [1]
-            peer.send(wire.window_update(1, 65535))
-        else:
-            assert peer.send(wire.ping()) == [StreamWritable(1)]
-        assert peer.engine.take_writable() == []
-
-
-def test_responses_share_the_connection(peer: Peer) -> None:
-    """Two long responses of the same urgency both make progress."""
-    peer.send(wire.headers(1), wire.headers(3))
-    for stream_id in (1, 3):
-        peer.engine.send_response(stream_id, ok(60_000), b"x" * 60_000)
-    peer.read(16_384)
-    assert abs(len(peer.body(1)) - len(peer.body(3))) <= 2 * 16_384
-
-
-def test_urgent_responses_go_first(peer: Peer) -> None:
-    """`priority: u=0` overtakes `u=7` (RFC 9218)."""
-    for stream_id, wish in ((1, b"u=7"), (3, b"u=0")):
-        peer.send(wire.headers(stream_id, (*wire.GET, (b"priority", wish))))
-    for stream_id in (1, 3):
-        peer.engine.send_response(stream_id, ok(60_000), b"x" * 60_000)
-    peer.read()
-    assert len(peer.body(3)) == 60_000
-    assert len(peer.body(1)) <= 65_535 - 60_000
-
-
-def test_a_priority_update_is_heard(peer: Peer) -> None:
-    """PRIORITY_UPDATE changes the order of what is queued; for unknown streams it is ignored."""
-    peer.send(wire.headers(1), wire.headers(3))
-    for stream_id in (1, 3):
-        peer.engine.send_response(stream_id, ok(60_000), b"x" * 60_000)
-    for stream_id in (3, 999):
-        peer.send(wire.frame(wire.PRIORITY_UPDATE, 0, 0, stream_id.to_bytes(4) + b"u=0"), read=False)
-    peer.read()
-    assert len(peer.body(3)) == 60_000
-
-
-# -- the end of a connection ------------------------------------------------------------------------------------------
-
-
-def test_a_graceful_end_takes_two_steps(peer: Peer) -> None:
-    """GOAWAY 2^31-1, then the last stream; what is in flight finishes, what comes later is refused, then it closes."""
-    peer.send(wire.headers(1))
-    peer.engine.shut_down()
-    peer.read()
-    assert [each.number for each in peer.seen(wire.GOAWAY)] == [2**31 - 1]
-    peer.send(wire.headers(3))
-    assert [each.number for each in peer.seen(wire.GOAWAY)] == [2**31 - 1, 3]
-    assert [each.stream_id for each in peer.got(RequestReceived)] == [1, 3]
-    peer.send(wire.headers(5))
-    assert [each.stream_id for each in peer.got(RequestReceived)] == [1, 3]
-    for stream_id in (1, 3):
-        assert not peer.engine.must_close
-        peer.engine.send_response(stream_id, ok(), TEXT)
-        peer.read()
-        assert peer.body(stream_id) == TEXT
-    assert peer.engine.must_close
-
-
-def test_a_silent_client_is_drained_by_a_second_call(peer: Peer) -> None:
-    """Without data from the client the driver's second call names the last stream."""
-    peer.engine.shut_down()
-    assert not peer.engine.must_close
-    peer.engine.shut_down()
-    peer.engine.shut_down()
-    peer.read()
-    assert [each.number for each in peer.seen(wire.GOAWAY)] == [2**31 - 1, 0]
-    assert peer.engine.must_close
-
-
-def test_a_goaway_of_the_client_takes_nothing_away(peer: Peer) -> None:
-    """Responses in flight finish; then the connection closes."""
-    peer.send(wire.headers(1))
-    peer.engine.send_response(1, ok(100_000), b"x" * 100_000)
-    peer.send(wire.goaway(), wire.window_update(0, 50_000), wire.window_update(1, 50_000))
-    assert len(peer.body(1)) == 100_000
-    assert peer.engine.must_close
-
-
-def test_a_connection_serves_a_bounded_number_of_requests(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After MAX_REQUESTS_PER_CONNECTION the engine begins a graceful end by itself."""
-    monkeypatch.setattr("edge.wire.http2_engine.MAX_REQUESTS_PER_CONNECTION", 3)
-    assert MAX_REQUESTS_PER_CONNECTION > 3
-    for stream_id in (1, 3, 5):
-        assert not peer.seen(wire.GOAWAY)
-        peer.send(wire.headers(stream_id))
-        peer.engine.send_response(stream_id, ok(), TEXT)
-        peer.read()
-    assert peer.seen(wire.GOAWAY)[0].number == 2**31 - 1
-
-
-def test_after_the_end_nothing_happens(peer: Peer) -> None:
-    """A failed connection ignores input and calls, and says that it must close."""
-    peer.send(wire.headers(1), wire.frame(wire.PUSH_PROMISE, wire.END_HEADERS, 1, b"\0\0\0\2"))
-    assert isinstance(peer.events[-1], ConnectionEnded)
-    assert peer.is_ended
-    assert peer.send(wire.headers(3)) == []
-    peer.engine.send_response(1, ok(), TEXT)
-    peer.engine.send_head(1, ok())
-    assert peer.engine.send_body(1, TEXT, end=True)
-    peer.engine.reset(1)
-    peer.engine.body_consumed(1, 5)
-    peer.engine.shut_down()
-    assert peer.engine.data_to_send(65536) == b""
-    assert peer.engine.receive_eof() == []
-
-
-# -- choosing an engine -----------------------------------------------------------------------------------------------
-
-
-def test_auto_takes_the_fast_engine_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """auto is ngh2 if it can be imported, else h2."""
-    assert type(http2_engine_factory("auto")()).__name__ == "Ngh2Engine"
-    monkeypatch.setattr(http2, "is_ngh2_installed", lambda: False)
-    assert type(http2_engine_factory("auto")()).__name__ == "H2Engine"
-
-
-def test_a_missing_engine_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ngh2 asked for by name and not installed: one sentence that says what to install."""
-    monkeypatch.setitem(__import__("sys").modules, "ngh2", None)
-    monkeypatch.delitem(__import__("sys").modules, "edge.wire.http2_ngh2", raising=False)
-    with pytest.raises(ConfigError, match=r"pip install 'edge\[fast\]'"):
-        http2_engine_factory("ngh2")

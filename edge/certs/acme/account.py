@@ -23,8 +23,10 @@ from josepy.jwk import JWK, JWKEC
 from msgspec import Struct
 
 from edge.certs.acme.conversation import Conversation
-from edge.certs.acme.network import Reply, host_of, nonsense, require_https
+from edge.certs.acme.network import Reply
 from edge.certs.acme.problems import ProblemFailure
+from edge.certs.acme.transport import nonsense
+from edge.certs.acme.urls import host_of, require_https
 from edge.certs.issuer import ErrorClass, IssueFailed
 from edge.storage.contract import Storage
 from edge.telemetry.logs import get_logger

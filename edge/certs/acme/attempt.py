@@ -17,11 +17,12 @@ from cryptography import x509
 from msgspec import Struct
 
 from edge.certs.acme.conversation import Conversation
-from edge.certs.acme.network import CHAIN_TYPE, nonsense
+from edge.certs.acme.network import CHAIN_TYPE
 from edge.certs.acme.ordering import create_order, resume_order
-from edge.certs.acme.problems import ProblemFailure, failure, parse_problem
+from edge.certs.acme.problems import ProblemFailure, clean, failure, parse_problem
 from edge.certs.acme.proving import Prover
 from edge.certs.acme.resources import Order
+from edge.certs.acme.transport import nonsense
 from edge.certs.issuer import ErrorClass, IssueFailed, Journal, Progress
 
 MOST_FINALIZE_TRIES = 3
@@ -74,9 +75,8 @@ class Attempt(Struct):
     async def _finalize(self, order: Order) -> Order:
         self.progress("finalize")
         self.journal.finalizing()
-        message = messages.CertificateRequest(csr=x509.load_der_x509_csr(self.journal.csr))
         try:
-            await self.conversation.post("finalize", order.finalize, message, repeatable=False)
+            await self.conversation.post("finalize", order.finalize or "", self._request(), repeatable=False)
         except ProblemFailure as exc:
             if exc.error_class not in (ErrorClass.TRANSPORT, ErrorClass.RATE):
                 exc.order_is_dead = True
@@ -86,6 +86,14 @@ class Attempt(Struct):
             if exc.error_class is not ErrorClass.TRANSPORT:
                 raise
         return await self._read()  # the reply may be lost though the request arrived: only the order itself knows
+
+    def _request(self) -> messages.CertificateRequest:
+        try:
+            return messages.CertificateRequest(csr=x509.load_der_x509_csr(self.journal.csr))
+        except ValueError as exc:
+            raise IssueFailed(
+                ErrorClass.LOCAL, "finalize", "the stored certificate request is damaged", order_is_dead=True
+            ) from exc
 
     async def _download(self, order: Order) -> bytes:
         if not order.certificate:
@@ -107,7 +115,7 @@ def dead(order: Order) -> IssueFailed:
     """The failure of an order that is invalid, or whose status nobody knows."""
     if order.status == "invalid" and order.error is not None:
         return failure(parse_problem(order.error), "finalize", order_is_dead=True)
-    detail = f"the CA says that the order is {order.status[:20]}, and gives no reason"
+    detail = clean(f"the CA says that the order is {order.status[:20]}, and gives no reason")
     return IssueFailed(ErrorClass.ORDER, "finalize", detail, order_is_dead=True)
 
 

@@ -88,7 +88,7 @@ class Cutter:
 
 
 class CuttableAdapter(HTTPAdapter):
-    """An adapter for https whose connections the cutter can reach, trusting what `context` trusts."""
+    """An adapter for https whose connections the cutter can reach, trusting exactly what `context` trusts."""
 
     def __init__(self, cutter: Cutter, context: ssl.SSLContext) -> None:
         self._pools = {"https": _pool_class(cutter)}
@@ -98,6 +98,11 @@ class CuttableAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """The context holds the roots; requests would load certifi's 150 again for each connection."""
+        del url, verify, cert
+        conn.cert_reqs = "CERT_REQUIRED"
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(proxy, ssl_context=self._context, **kwargs)

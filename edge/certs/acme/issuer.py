@@ -13,13 +13,14 @@ from edge.certs.acme.certificate_id import certificate_id
 from edge.certs.acme.conversation import Conversation
 from edge.certs.acme.limits import Limits
 from edge.certs.acme.memory import ChallengeMemory
-from edge.certs.acme.network import Network, host_of
+from edge.certs.acme.network import Network
 from edge.certs.acme.ordering import refuse_wildcards
 from edge.certs.acme.presence import Presence
 from edge.certs.acme.problems import ProblemFailure
 from edge.certs.acme.proving import Prover
 from edge.certs.acme.renewal_info import ask_renewal_info
 from edge.certs.acme.threads import call
+from edge.certs.acme.urls import host_of
 from edge.certs.issuer import Journal, Progress, RenewalAnswer
 from edge.certs.publisher import Publisher
 from edge.storage.contract import Storage

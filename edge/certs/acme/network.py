@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import logging
 import re
-import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import acme.errors
 import josepy.errors
@@ -30,12 +28,14 @@ from josepy.b64 import b64decode
 from josepy.interfaces import JSONDeSerializable
 from josepy.jwa import ES256
 from msgspec import Struct
-from requests.utils import get_environ_proxies
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 
 from edge.certs.acme.cutter import CuttableAdapter, Cutter
 from edge.certs.acme.limits import LARGEST_CHAIN, LARGEST_DOCUMENT, MOST_NONCE_TRIES, Limits
-from edge.certs.acme.problems import ProblemFailure, clean, decode_problem, failure
+from edge.certs.acme.problems import ProblemFailure, decode_problem, failure
 from edge.certs.acme.retry_after import clock_skew, parse_retry_after, parse_retry_text
+from edge.certs.acme.transport import nonsense, transport_failure
+from edge.certs.acme.urls import host_of, require_https
 from edge.certs.issuer import ErrorClass, IssueFailed
 
 T = TypeVar("T")
@@ -59,7 +59,6 @@ _FOREIGN = (
     ValueError,
     TypeError,
     AttributeError,
-    KeyError,
     AssertionError,
 )
 
@@ -105,8 +104,14 @@ class _CutError(Exception):
     """The total deadline passed, or the network was closed."""
 
 
+class _NoNonceError(Exception):
+    """The CA answered newNonce without a nonce (RFC 8555 §7.2 demands one); often a proxy has taken it away."""
+
+
 class Network(ClientNetwork):
-    """Requests to one CA. Set `key` and call `use_account` before signed requests that need an account."""
+    """Requests to one CA, whose TLS is always verified (by `CuttableAdapter`).
+
+    Set `key` and call `use_account` before signed requests that need an account."""
 
     def __init__(self, *, ca_file: str = "", limits: Limits, wall_clock: Callable[[], float] = time.time) -> None:
         super().__init__(alg=ES256, user_agent=USER_AGENT)
@@ -133,10 +138,6 @@ class Network(ClientNetwork):
         headers = {"Content-Type": self.JOSE_CONTENT_TYPE, **({"Accept": accept} if accept else {})}
         return self._exchange(phase, lambda: self._post_with_any_nonce(url, message, new_nonce, headers))
 
-    def cut(self) -> None:
-        """End a request that is under way in another thread."""
-        self._cutter.cut()
-
     def close(self) -> None:
         """Cut what is under way and release the connections, now or when the thread that uses them returns."""
         self._closed = True
@@ -155,6 +156,8 @@ class Network(ClientNetwork):
                 raise self._refusal(phase, exc) from exc
             except _CutError as exc:
                 raise nonsense(phase, f"the CA did not finish its reply within {self._limits.request:g} s") from exc
+            except _NoNonceError as exc:
+                raise nonsense(phase, "the CA gave no nonce; does a proxy in between take Replay-Nonce away?") from exc
             except _FOREIGN as exc:
                 raise transport_failure(phase, exc) from exc
             finally:
@@ -221,10 +224,9 @@ class Network(ClientNetwork):
             headers=headers,
             data=data,
             timeout=(self._limits.connect, self._limits.read),
-            verify=True,  # certifi's roots, added to what the adapter's context trusts
             allow_redirects=False,  # a redirected POST would become a GET, or hand the signature to somebody else
             stream=True,
-            proxies=_proxies(url),
+            proxies=proxies_for(url),
         ) as response:
             largest = LARGEST_CHAIN if headers.get("Accept") == CHAIN_TYPE else LARGEST_DOCUMENT
             body = _read_body(response.raw, largest) if method != "HEAD" else b""
@@ -240,6 +242,12 @@ class Network(ClientNetwork):
         if not 200 <= response.status < 300:
             raise _RefusedError(response)
         return response
+
+    def _get_nonce(self, url: str, new_nonce_url: str) -> str:
+        try:
+            return super()._get_nonce(url, new_nonce_url)
+        except KeyError as exc:
+            raise _NoNonceError from exc
 
     def _add_nonce(self, response: _Response) -> None:  # type: ignore[override]  # see _send_request
         """Keep the nonce of any reply, also of an error. The newest replaces what was kept; a missing one is no error."""
@@ -259,8 +267,9 @@ def _read_body(raw: Any, largest: int) -> bytes:
 
 
 def _trust(ca_file: str) -> ssl.SSLContext:
-    """A TLS 1.2+ context that trusts the operator's CA file; certifi's roots are added with each connection."""
+    """A TLS 1.2+ context that trusts certifi's roots and the operator's CA file."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cafile=DEFAULT_CA_BUNDLE_PATH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file:
         try:
@@ -273,65 +282,8 @@ def _trust(ca_file: str) -> ssl.SSLContext:
     return context
 
 
-def _proxies(url: str) -> dict[str, str]:
+def proxies_for(url: str) -> dict[str, str]:
     """The proxy that HTTPS_PROXY and NO_PROXY name, the only thing taken from the environment; none to this host itself."""
     if host_of(url) in ("localhost", "127.0.0.1", "::1"):
         return {}
     return dict(get_environ_proxies(url))
-
-
-def host_of(url: str) -> str:
-    """The host of a URL, for messages."""
-    try:
-        return urlsplit(url).hostname or "the CA"
-    except ValueError:
-        return "the CA"
-
-
-def require_https(url: str) -> None:
-    """Raises: ValueError for a URL that is not https, or carries a user name (RFC 8555 §6.1: all interactions are TLS)."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or parts.username is not None:
-        raise ValueError(f"{clean(url)} is not an https URL")
-
-
-def nonsense(phase: str, detail: str) -> IssueFailed:
-    """The CA answered, but nothing that can be used."""
-    return IssueFailed(ErrorClass.TRANSPORT, phase, clean(detail))
-
-
-def transport_failure(phase: str, exc: BaseException) -> IssueFailed:
-    """A foreign error on the way to the CA, in words."""
-    cause = _innermost(exc)
-    if isinstance(cause, KeyError):
-        return nonsense(phase, "the CA gave no nonce")
-    words, hint = _explain(cause)
-    return IssueFailed(ErrorClass.TRANSPORT, phase, clean(words), hint=hint)
-
-
-def _explain(cause: BaseException) -> tuple[str, str]:
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return (
-            f"the CA's own TLS certificate is not trusted ({cause.verify_message})",
-            "check this host's clock, and --acme-ca-file if the CA is a private one",
-        )
-    if isinstance(cause, socket.gaierror):
-        return "the CA's host name could not be resolved", "check this host's DNS resolver (/etc/resolv.conf)"
-    if isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError):
-        return "the CA did not answer in time", "check this host's firewall for outgoing TCP port 443"
-    if isinstance(cause, ConnectionRefusedError):
-        return "the CA refused the connection", "is the ACME server running, and the directory URL right?"
-    if isinstance(cause, OSError) and cause.strerror:
-        return f"the CA could not be reached ({cause.strerror})", "check this host's network and outgoing firewall"
-    return f"the CA's reply could not be used ({cause})", ""
-
-
-def _innermost(exc: BaseException) -> BaseException:
-    """The first cause: requests and urllib3 wrap an OSError up to three times, partly in arguments."""
-    for _ in range(8):
-        reason = getattr(exc, "reason", None)
-        inner = reason if isinstance(reason, BaseException) else exc.__cause__ or exc.__context__
-        if inner is None:
-            return exc
-        exc = inner
-    return exc

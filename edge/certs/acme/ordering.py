@@ -8,9 +8,10 @@ from acme import messages
 from josepy.json_util import field
 
 from edge.certs.acme.conversation import Conversation
-from edge.certs.acme.network import nonsense, require_https
-from edge.certs.acme.problems import ProblemFailure
+from edge.certs.acme.problems import ProblemFailure, clean
 from edge.certs.acme.resources import Order
+from edge.certs.acme.transport import nonsense
+from edge.certs.acme.urls import require_https, same_server
 from edge.certs.issuer import ErrorClass, IssueFailed, Journal
 from edge.telemetry.logs import get_logger
 
@@ -36,6 +37,10 @@ async def resume_order(conversation: Conversation, names: tuple[str, ...], journ
     Raises: IssueFailed, StorageError."""
     if not journal.order_url:
         return None
+    if not same_server(journal.order_url, conversation.directory.new_order):
+        log.info("order belongs to another CA, making a new one", order=clean(journal.order_url))
+        journal.order_dropped()
+        return None
     try:
         order = await conversation.read("order", journal.order_url, Order)
     except ProblemFailure as exc:
@@ -43,9 +48,9 @@ async def resume_order(conversation: Conversation, names: tuple[str, ...], journ
             raise
         log.info("order is gone, making a new one", cause=exc.detail)
     else:
-        if order.status in ALIVE and {identifier.value.lower() for identifier in order.identifiers} == set(names):
+        if order.status in ALIVE and {identifier.value.lower() for identifier in order.identifiers or ()} == set(names):
             return order
-        log.info("order cannot be resumed, making a new one", status=order.status[:20])
+        log.info("order cannot be resumed, making a new one", status=clean(order.status[:20]))
     journal.order_dropped()
     return None
 

@@ -49,7 +49,7 @@ class Prover:
         """Returns when the CA has accepted the proof for every name of the order.
 
         One name's failure does not stop the others: what the CA says about each is worth knowing. Raises: IssueFailed."""
-        outcomes = await asyncio.gather(*map(self._prove_one, order.authorizations), return_exceptions=True)
+        outcomes = await asyncio.gather(*map(self._prove_one, order.authorizations or ()), return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         if failures:
             raise _together(failures)
@@ -83,9 +83,9 @@ class Prover:
     def _choose(self, authorization: Authorization) -> Challenge:
         name = authorization.identifier.value
         answerable = self._publisher.challenge_kinds()
-        challenge = choose(authorization.challenges, answerable, self._memory.recall(name))
+        challenge = choose(authorization.challenges or (), answerable, self._memory.recall(name))
         if challenge is None:
-            offered = ", ".join(sorted(challenge.type for challenge in authorization.challenges)) or "nothing"
+            offered = ", ".join(sorted(challenge.type for challenge in authorization.challenges or ())) or "nothing"
             raise IssueFailed(
                 ErrorClass.POLICY,
                 "challenge",
@@ -100,7 +100,7 @@ class Prover:
 def verdict(authorization: Authorization, kind: str | None) -> IssueFailed:
     """The failure of an authorization that is final and not valid. `kind` is the challenge we answered."""
     name = clean(authorization.identifier.value)
-    failed = next((challenge for challenge in authorization.challenges if challenge.error is not None), None)
+    failed = next((challenge for challenge in authorization.challenges or () if challenge.error is not None), None)
     if authorization.status == "invalid" and failed is not None:
         about = f"{name} ({failed.type})"
         return failure(parse_problem(failed.error), "challenge", validating=True, about=about, order_is_dead=True)

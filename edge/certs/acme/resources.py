@@ -1,7 +1,8 @@
 """The documents a CA sends (RFC 8555 §7.1, RFC 9773 §4.1), read with only the fields that edge uses.
 
-Unknown fields, statuses, identifier types and challenge types are legal and kept as text: a CA may add some tomorrow. The
-message classes of the `acme` package refuse the status "expired" and stumble over wrong types, so it is not used for reading.
+Unknown fields, statuses, identifier types and challenge types are legal and kept as text: a CA may add some tomorrow. A list
+that is null is an empty one: that is how servers written in Go say so. The message classes of the `acme` package refuse the
+status "expired" and stumble over wrong types, so they are not used for reading.
 """
 
 from __future__ import annotations
@@ -11,31 +12,28 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
-from edge.certs.acme.network import Reply, nonsense, require_https
+from edge.certs.acme.network import Reply
+from edge.certs.acme.transport import nonsense
+from edge.certs.acme.urls import require_https
 
 _LONGEST_URL = 2048
 _Url = Annotated[str, Meta(max_length=_LONGEST_URL)]
 
 
-class DirectoryMeta(Struct, frozen=True):
-    """RFC 8555 §9.7.6; `profiles` from draft-ietf-acme-profiles: name → description."""
-
-    profiles: dict[str, Any] | None = None
-
-
 class Directory(Struct, frozen=True, rename="camel"):
-    """Where to send what (RFC 8555 §7.1.1). `renewal_info` is "" when the CA has no ARI."""
+    """Where to send what (RFC 8555 §7.1.1). No `renewal_info`: the CA has no ARI. `meta` is RFC 8555 §9.7.6's."""
 
     new_nonce: _Url
     new_account: _Url
     new_order: _Url
-    renewal_info: _Url = ""
-    meta: DirectoryMeta = DirectoryMeta()
+    renewal_info: _Url | None = None
+    meta: Any = None
 
     @property
     def profiles(self) -> frozenset[str]:
-        """Names of the certificate profiles that can be asked for."""
-        return frozenset(self.meta.profiles or ())
+        """Names of the certificate profiles that can be asked for (draft-ietf-acme-profiles)."""
+        offered = self.meta.get("profiles") if isinstance(self.meta, dict) else None
+        return frozenset(offered) if isinstance(offered, dict) else frozenset()
 
 
 class Identifier(Struct, frozen=True):
@@ -49,9 +47,9 @@ class Order(Struct, frozen=True):
     """RFC 8555 §7.1.3. `status`: pending, ready, processing, valid, invalid, or something new."""
 
     status: str
-    identifiers: list[Identifier] = []
-    authorizations: list[_Url] = []
-    finalize: _Url = ""
+    identifiers: list[Identifier] | None = None
+    authorizations: list[_Url] | None = None
+    finalize: _Url | None = None
     certificate: _Url | None = None
     error: Any = None
 
@@ -71,7 +69,7 @@ class Authorization(Struct, frozen=True):
 
     identifier: Identifier
     status: str
-    challenges: list[Challenge] = []
+    challenges: list[Challenge] | None = None
 
 
 class SuggestedWindow(Struct, frozen=True):

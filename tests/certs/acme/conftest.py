@@ -1,3 +1,5 @@
+"""One CA for all tests of the ACME issuer."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -21,7 +21,7 @@ from tests.pebble import Pebble
 
 PROBLEM = "application/problem+json"
 NEW_ORDER, FINALIZE = "/order-plz", "/finalize-order/"
-SHORT = Limits(connect=2.0, read=2.0, request=0.2, linger=0.0)
+SHORT = Limits(connect=2.0, read=2.0, request=0.2, linger=0.0, retries=())
 NAMES = ("a.test",)
 
 
@@ -138,7 +138,8 @@ def test_a_storm_of_bad_nonces_ends(pebble: Pebble, tmp_path: Path) -> None:
 def test_no_nonce_at_all_is_a_failure_in_words(pebble: Pebble, tmp_path: Path) -> None:
     """A proxy that strips Replay-Nonce is a transport failure, not a crash."""
     failed, _ = failure_of(pebble, tmp_path, Fault("/nonce-plz", reply("200 OK"), times=9))
-    assert (failed.error_class, failed.detail) == (ErrorClass.TRANSPORT, "the CA gave no nonce")
+    assert failed.error_class is ErrorClass.TRANSPORT
+    assert "no nonce" in failed.detail
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

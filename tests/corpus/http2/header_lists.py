@@ -74,7 +74,7 @@ LENGTHS: Final = [
 ]
 
 BYTES: Final = [
-    *(Shape(f"value with {byte:#04x}", _field(b"a" + bytes((byte,)) + b"b"), True, 400) for byte in (*range(9), *range(10, 32), 127)),
+    *(Shape(f"value with {byte:#04x}", _field(b"a%cb" % byte), True, 400) for byte in (*range(9), *range(10, 32), 127)),
     Shape("value with leading space", _field(b" a"), True, 400),
     Shape("value with trailing tab", _field(b"a\t"), True, 400),
     *(Shape(f"name with {sign!r}", _with((b"x" + sign.encode() + b"y", b"1")), True, 400) for sign in '()/,";=@[]{}: \t\r\n\0'),
