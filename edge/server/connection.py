@@ -66,6 +66,7 @@ class Connection:
         "deadline",
         "engine",
         "exchanges",
+        "has_stalled",
         "peer",
         "server",
         "stream",
@@ -78,6 +79,8 @@ class Connection:
     def __init__(self, server: Server, entrance: Entrance, now: float) -> None:
         self.server = server
         self.exchanges: dict[int, ServerExchange] = {}
+        self.has_stalled = False
+        """Whether some handler was told to wait with sending."""
         self.deadline = now + HANDSHAKE_TIMEOUT
         self._entrance = entrance
         self._in_turn = False
@@ -103,7 +106,7 @@ class Connection:
 
     def stream_opened(self) -> None:
         """The handshake is done: greet according to the protocol that was agreed."""
-        self._idle_since = now = self.server.loop.time()
+        self._idle_since = now = self.server.clock()
         self.deadline = now + KEEP_ALIVE_TIMEOUT
         self.engine, self.peer = self._entrance.greet(self.stream)
         if self.server.draining:
@@ -113,7 +116,7 @@ class Connection:
     def data_received(self, data: bytes) -> None:
         """One turn: all events of these bytes, then one write."""
         engine = self.engine
-        now = self.server.loop.time()
+        now = self.server.clock()
         self._in_turn = True
         events = engine.receive_data(data, now)
         while True:
@@ -223,7 +226,7 @@ class Connection:
         self.exchanges.pop(exchange.stream_id, None)
         exchange.detach()
         server = self.server
-        now = server.loop.time()
+        now = server.clock()
         if server.record is not None:
             server.record(exchange, now)
         if not whole:
@@ -261,7 +264,7 @@ class Connection:
 
     def resume_body(self, body: RequestBody) -> None:
         """A handler wants more of a body that it had paused."""
-        body.resume(self.server.loop.time())
+        body.resume(self.server.clock())
         self.deadline = min(self.deadline, body.deadline)
         self.flush_soon()
 
@@ -283,10 +286,7 @@ class Connection:
         if self._in_turn or self._closing:
             return
         engine, stream = self.engine, self.stream
-        while not stream.unsent:
-            data = engine.data_to_send(WRITE_SLICE)
-            if not data:
-                break
+        while not stream.unsent and (data := engine.data_to_send(WRITE_SLICE)):
             if not stream.write(data):
                 self.deadline = min(self.deadline, stream.last_progress + SEND_TIMEOUT)
             elif len(data) < WRITE_SLICE:
@@ -297,7 +297,7 @@ class Connection:
         if engine.must_close:
             self._finish()
         elif self.exchanges:
-            if not stream.unsent:
+            if self.has_stalled and not stream.unsent:
                 self._resume_exchanges()
         elif self._draining and engine.is_idle:
             self._close()
@@ -319,11 +319,14 @@ class Connection:
             self._close(linger=True)
 
     def _resume_exchanges(self) -> None:
+        self.has_stalled = False
         for exchange in [each for each in self.exchanges.values() if each.stalled]:
             if exchange.is_open and self.unsent(exchange.stream_id) <= LOW_WATER:
                 exchange.stalled = False
                 if exchange.receiver is not None:
                     exchange.receiver.resume_sending()
+            else:
+                self.has_stalled = True
 
     # -- ending -------------------------------------------------------------------------------------------------------
 
@@ -354,7 +357,7 @@ class Connection:
         if rest:
             self.stream.write(rest)
         self._closing = True
-        self.deadline = self.server.loop.time() + (LINGER_TIMEOUT if not self.stream.unsent else SEND_TIMEOUT)
+        self.deadline = self.server.clock() + (LINGER_TIMEOUT if not self.stream.unsent else SEND_TIMEOUT)
         self.stream.close(linger=linger)
 
     def abort(self) -> None:
@@ -371,7 +374,7 @@ class Connection:
         receiver = exchange.detach()
         if not exchange.status:
             exchange.status = CLIENT_GONE
-        now = self.server.loop.time()
+        now = self.server.clock()
         if not self.exchanges:
             self._idle_since = now
         if self.server.record is not None:
