@@ -130,8 +130,7 @@ class Connection:
                 self.deadline = min(self.deadline, now + HEAD_TIMEOUT)
         else:
             self._head_since = NEVER
-        if not engine.wants_data:
-            self.stream.pause_reading()
+        self._regulate_reading()
 
     def eof_received(self) -> None:
         """The client will send nothing more. Whoever is still waiting for an answer has left (as nginx sees it)."""
@@ -142,6 +141,16 @@ class Connection:
         """The socket takes bytes again."""
         self.flush()
         self._resume_exchanges()
+        self._regulate_reading()
+
+    def _regulate_reading(self) -> None:
+        """Read exactly while the engine has room for more and no handler holds its HTTP/1.1 body back."""
+        if self._closing:
+            return
+        if not self.engine.wants_data:
+            self.stream.pause_reading()
+        elif self.engine.multiplexed or not any(each.holds_body for each in self.exchanges.values()):
+            self.stream.resume_reading()
 
     def stream_lost(self, reason: str) -> None:
         """The socket is gone."""
@@ -252,8 +261,8 @@ class Connection:
             return
         if self.engine.has_buffered:
             self.data_received(b"")
-        elif self.engine.wants_data:
-            self.stream.resume_reading()
+        else:
+            self._regulate_reading()
         if not self.exchanges and self._head_since == NEVER and self._discarded == 0:
             self.deadline = now + KEEP_ALIVE_TIMEOUT
 
