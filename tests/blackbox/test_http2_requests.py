@@ -77,7 +77,17 @@ def test_a_body_of_another_length(site_with: EdgeProcess, origin: RecordingOrigi
     assert [read_request(each).target for each in origin.requests] == [b"/again"]
 
 
-TRAILERS = [b"content-length", b"host", b"authorization", b"cookie", b"transfer-encoding", b"te", b":path", b"X", b"a b"]
+TRAILERS = [
+    b"content-length",
+    b"host",
+    b"authorization",
+    b"cookie",
+    b"transfer-encoding",
+    b"te",
+    b":path",
+    b"X",
+    b"a b",
+]
 
 
 @pytest.mark.parametrize("name", TRAILERS, ids=bytes.decode)

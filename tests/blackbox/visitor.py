@@ -62,8 +62,8 @@ def dial(port: int, receive_buffer: int = 0) -> socket.socket:
 def dial_tls(
     port: int, name: str = "a.test", context: ssl.SSLContext = _HTTP1, receive_buffer: int = 0
 ) -> ssl.SSLSocket:
-    """A TLS connection; HTTP/1.1 unless `context` offers something else."""
-    return context.wrap_socket(dial(port, receive_buffer), server_hostname=name)
+    """A TLS connection; HTTP/1.1 unless `context` offers something else. Only an orderly end (close_notify) reads as b""."""
+    return context.wrap_socket(dial(port, receive_buffer), server_hostname=name, suppress_ragged_eofs=False)
 
 
 class Visitor:
@@ -71,6 +71,8 @@ class Visitor:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        self.was_cut = False
+        """Whether the connection ended without a goodbye."""
         self._buffer = b""
 
     def __enter__(self) -> Visitor:
@@ -129,6 +131,7 @@ class Visitor:
         except TimeoutError:
             raise Incomplete("timeout", b"") from None
         except OSError:
+            self.was_cut = True
             return True
         return not self._buffer
 
