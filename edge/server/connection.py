@@ -136,9 +136,8 @@ class Connection:
                 self.deadline = min(self.deadline, now + HEAD_TIMEOUT)
         else:
             self._head_since = NEVER
-        if not engine.wants_data:
-            self._choked = True
-            self.stream.pause_reading()
+        if self._choked or not engine.wants_data:
+            self._regulate_reading()
 
     def eof_received(self) -> None:
         """The client will send nothing more. Whoever is still waiting for an answer has left (as nginx sees it)."""
@@ -149,6 +148,16 @@ class Connection:
         """The socket takes bytes again."""
         self.flush()
         self._resume_exchanges()
+
+    def _regulate_reading(self) -> None:
+        """Read exactly while the engine has room for more and no handler holds its HTTP/1.1 body back."""
+        if self._closing:
+            return
+        self._choked = not self.engine.wants_data
+        if self._choked:
+            self.stream.pause_reading()
+        elif self.engine.multiplexed or not any(each.holds_body for each in self.exchanges.values()):
+            self.stream.resume_reading()
 
     def stream_lost(self, reason: str) -> None:
         """The socket is gone."""
@@ -259,6 +268,8 @@ class Connection:
             return
         if self.engine.has_buffered:
             self.data_received(b"")
+        elif self._choked or not self.engine.wants_data:
+            self._regulate_reading()
         if not self.exchanges and self._head_since == NEVER and self._discarded == 0:
             self.deadline = now + KEEP_ALIVE_TIMEOUT
 
@@ -291,9 +302,8 @@ class Connection:
                 self.deadline = min(self.deadline, stream.last_progress + SEND_TIMEOUT)
             elif len(data) < WRITE_SLICE:
                 break
-        if self._choked and engine.wants_data:
-            self._choked = False
-            self.stream.resume_reading()
+        if self._choked:
+            self._regulate_reading()
         if engine.must_close:
             self._finish()
         elif self.exchanges:
