@@ -13,23 +13,16 @@ address (no server name in the handshake) then finds the address in the first si
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import re
 from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from edge.config.names import is_public
 from edge.config.schema import Site
 
 Authority: TypeAlias = Literal["public", "local"]
-
-LOCAL_SUFFIXES = frozenset({
-    # RFC 6761, RFC 6762, RFC 7686, RFC 8375, RFC 9476 and ICANN's reservation of .internal (2024)
-    "localhost", "test", "example", "invalid", "local", "onion", "home.arpa", "alt", "internal",
-    # never delegated because private networks use them (ICANN name collision list; RFC 6762 appendix G)
-    "lan", "home", "corp", "mail", "intranet", "private",
-})  # fmt: skip
 
 KEY_TYPE = "p256"
 """Part of a certificate's directory name, so that another key type will live beside this one."""
@@ -53,15 +46,9 @@ class CertificateSpec(Struct, frozen=True):
         return f"{re.sub(r'[^A-Za-z0-9.*-]', '_', self.name)[:100]}-{digest[:8]}"
 
 
-def is_public(name: str) -> bool:
-    """Whether a public CA could certify `name` (host name, wildcard or IP address)."""
-    host = name.removeprefix("*.")
-    try:
-        return ipaddress.ip_address(host).is_global
-    except ValueError:
-        labels = host.split(".")
-    suffixes = {labels[-1], ".".join(labels[-2:])}
-    return len(labels) > 1 and not suffixes & LOCAL_SUFFIXES
+def is_shallow_wildcard(name: str) -> bool:
+    """Whether `name` is a wildcard right below a top-level name (`*.test`): OpenSSL and browsers never match those."""
+    return name.startswith("*.") and "." not in name.removeprefix("*.")
 
 
 def plan_certificates(sites: Iterable[Site], ordered_names: set[str], *, all_public: bool) -> list[CertificateSpec]:

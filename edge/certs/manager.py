@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine
 
 from edge.certs.certificate_task import CertificateTask
 from edge.certs.housekeeping import retire_unused
-from edge.certs.identifiers import CertificateSpec, plan_certificates
+from edge.certs.identifiers import CertificateSpec, is_shallow_wildcard, plan_certificates
 from edge.certs.issuer import Issuer
 from edge.certs.own import CHECK_INTERVAL, OwnKeys
 from edge.certs.pacing import Bucket, OrderGate
@@ -103,6 +103,7 @@ class Manager:
         wanted = self._plan(self._publish_own())
         fresh = [self._make_task(spec) for spec in wanted if spec not in self._tasks]
         for task in fresh:
+            _warn_of_shallow_wildcards(task.spec)
             task.load()
         for spec in set(self._tasks) - set(wanted):
             self._end(spec)
@@ -192,6 +193,12 @@ class Manager:
 
 def _pairs(config: Config) -> list[KeyPair]:
     return list(dict.fromkeys(site.key_pair for site in config.sites if site.key_pair))
+
+
+def _warn_of_shallow_wildcards(spec: CertificateSpec) -> None:
+    for name in filter(is_shallow_wildcard, spec.names):
+        check = "list the names one by one, or use *.something." + name.removeprefix("*.")
+        log.warning("browsers accept no wildcard right below a top-level name", name=name, check=check)
 
 
 async def _close(issuer: Issuer) -> None:

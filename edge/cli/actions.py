@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 
 def run_supervisor(config: Config, reload: Callable[[], Config]) -> int:
-    """Serve until told to stop; the exit status. Raises: ConfigError, StartError."""
+    """Serve until told to stop, and log as each configuration says; the exit status. Raises: ConfigError, StartError."""
+    from edge.process.service import real_parts  # noqa: PLC0415
     from edge.process.supervisor import run  # noqa: PLC0415
+    from edge.telemetry.logs import configure_logs  # noqa: PLC0415
 
-    return run(config, reload)
+    return run(config, reload, real_parts(lambda current: configure_logs(current.log.format)))
 
 
 def find_complaints(config: Config) -> list[str]:

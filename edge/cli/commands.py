@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -55,10 +54,8 @@ def run(actions: Actions, flags: Flags) -> int:
     SIGTERM and Ctrl-C finish what is in flight, then stop; SIGHUP reads the configuration again.
     """
     from edge.config.load import load  # noqa: PLC0415  # help must not wait for it
-    from edge.telemetry.logs import configure_logs  # noqa: PLC0415
 
     config = load(flags, os.environ)
-    configure_logs(config.log.format, sys.stderr, "supervisor")
     return actions.run(config, lambda: load(flags, os.environ))
 
 
@@ -73,16 +70,17 @@ def check(actions: Actions, flags: Flags) -> int:
     """
     from edge.config.describe import describe  # noqa: PLC0415
     from edge.config.load import load  # noqa: PLC0415
+    from edge.telemetry.terminal import printable  # noqa: PLC0415
 
     config = load(flags, os.environ)
     for line in describe(config):
-        click.echo(line)
+        click.echo(printable(line))
     complaints = actions.find_complaints(config)
     if complaints:
         raise ConfigError(complaints)
     warnings = actions.find_warnings(config)
     for warning in warnings:
-        click.echo(f"edge: warning: {warning}", err=True)
+        click.echo(f"edge: warning: {printable(warning)}", err=True)
     click.echo(f"edge: the configuration is good{', with warnings' if warnings else ''}", err=True)
     return 0
 

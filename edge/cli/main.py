@@ -37,7 +37,8 @@ def execute(arguments: Sequence[str], actions: Actions) -> int:
     try:
         status = command_line.main(args=list(arguments), prog_name="edge", standalone_mode=False, obj=actions)
     except click.ClickException as error:
-        return _complain(MISUSED, [error.format_message()], ["try: edge --help"])
+        message = error.format_message()
+        return _complain(MISUSED, [message[:1].lower() + message[1:]], ["try: edge --help"])
     except ConfigError as error:
         return _complain(MISUSED, error.complaints)
     except StartError as error:

@@ -59,7 +59,9 @@ def certificate_table(
 
 
 def _table(certificates: Sequence[CertificateStatus], now: float) -> Table:
-    table = Table("names", "state", "expires", "next renewal", "last error", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for heading in ("names", "state", "expires", "next renewal", "last error"):
+        table.add_column(heading, overflow="fold")
     for each in certificates:
         table.add_row(
             _names(each),

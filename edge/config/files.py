@@ -9,8 +9,9 @@ import base64
 import binascii
 import os
 import re
+import stat
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 MAX_PEM: Final = 1024 * 1024
 """Bytes. The whole public trust store has a quarter of it."""
@@ -28,13 +29,25 @@ def absolute(text: str, base: str) -> str:
 def readable_directory(text: str, base: str) -> str:
     """The absolute path of a directory whose files can be listed and opened."""
     path = absolute(text, base)
-    if not Path(path).exists():
+    kind = _kind(path)
+    if kind == "missing":
         raise ValueError(f"{path!r} does not exist; create it first{_collect_hint(path)}")
-    if not Path(path).is_dir():
+    if kind == "file":
         raise ValueError(f"{path!r} is a file; name a directory")
     if not os.access(path, os.R_OK | os.X_OK, effective_ids=True):
         raise ValueError(f"{path!r} cannot be read by the user that starts edge; check its mode and owner")
     return path
+
+
+def _kind(path: str) -> Literal["missing", "directory", "file"]:
+    """What is there; everything that is no directory counts as a file. Raises: ValueError when nobody lets us look."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116  # pathlib's questions raise where stat does, but say less
+    except (FileNotFoundError, NotADirectoryError):
+        return "missing"
+    except OSError as error:
+        raise ValueError(f"{path!r} cannot be looked at: {(error.strerror or str(error)).lower()}") from error
+    return "directory" if stat.S_ISDIR(mode) else "file"
 
 
 def _collect_hint(path: str) -> str:
@@ -46,12 +59,12 @@ def log_file(text: str, base: str) -> str:
     if text in ("off", "-"):
         return text
     path = absolute(text, base)
-    parent = Path(path).parent
-    if Path(path).is_dir():
+    parent = str(Path(path).parent)
+    if _kind(path) == "directory":
         raise ValueError(f"{path!r} is a directory; name a file in it, or use off or -")
-    if not parent.is_dir():
-        raise ValueError(f"the directory {str(parent)!r} does not exist; create it first")
-    writable = path if Path(path).exists() else parent
+    if _kind(parent) != "directory":
+        raise ValueError(f"the directory {parent!r} does not exist; create it first")
+    writable = parent if _kind(path) == "missing" else path
     if not os.access(writable, os.W_OK, effective_ids=True):
         raise ValueError(f"{path!r} cannot be written by the user that starts edge; check modes and owners")
     return path
@@ -60,7 +73,7 @@ def log_file(text: str, base: str) -> str:
 def storage_directory(text: str, base: str) -> str:
     """An absolute path that is a directory or may become one."""
     path = absolute(text, base)
-    if Path(path).exists() and not Path(path).is_dir():
+    if _kind(path) == "file":
         raise ValueError(f"{path!r} is a file; name a directory, which edge creates when it is missing")
     return path
 

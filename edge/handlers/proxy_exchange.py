@@ -209,14 +209,16 @@ class ProxyExchange:
     def head_received(self, head: ResponseHead) -> None:
         """Pass it on; a body that is still on its way is not sent any further."""
         self._note_answer(head)
+        self._drop_spool()  # nothing is sent again behind an answer
         self._exchange.send_head(head)
         self._resume_body()
 
     def _note_answer(self, head: ResponseHead) -> None:
         self._answered = True
         exchange = self._exchange
-        assert self._connection
-        exchange.upstream_seconds = self._proxy.loop.time() - self._connection.sent_at
+        connection = self._connection
+        assert connection
+        exchange.upstream_seconds = connection.heard_at - connection.sent_at
         head.fields = downstream_fields(head.fields, exchange.request_id, self._proxy.response_fields)
 
     def data_received(self, data: Buffer) -> None:
@@ -270,6 +272,9 @@ class ProxyExchange:
         attempt, self._attempt = self._attempt, None
         if attempt:
             attempt.cancel()
+        self._drop_spool()
+
+    def _drop_spool(self) -> None:
         if self._spool:
             self._spool.close()
             self._spool = None

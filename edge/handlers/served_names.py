@@ -13,29 +13,29 @@ from msgspec import Struct
 
 from edge.http.validation import split_authority
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 MEMO_AUTHORITIES: Final = 4096
 """Distinct authorities remembered; visitors choose them, so the memo is bounded."""
 
 
-class Served(Struct, Generic[T], frozen=True):
+class Served(Struct, Generic[T_co], frozen=True):
     """A name of ours as a visitor wrote it: `name` without brackets, `host` as it stands in a URL, and whose it is."""
 
     name: str
     host: bytes
-    site: T
+    site: T_co
 
 
-class ServedNames(Generic[T]):
+class ServedNames(Generic[T_co]):
     """All names that are served, each with its site."""
 
-    def __init__(self, sites: Mapping[str, T]) -> None:
+    def __init__(self, sites: Mapping[str, T_co]) -> None:
         self._exact = {name: site for name, site in sites.items() if not name.startswith("*.")}
         self._wildcards = {name[2:]: site for name, site in sites.items() if name.startswith("*.")}
-        self._memo: dict[bytes, Served[T] | None] = {}
+        self._memo: dict[bytes, Served[T_co] | None] = {}
 
-    def find(self, authority: bytes) -> Served[T] | None:
+    def find(self, authority: bytes) -> Served[T_co] | None:
         """Whose `authority` (valid, lower-case) is, or None."""
         try:
             return self._memo[authority]
@@ -46,7 +46,7 @@ class ServedNames(Generic[T]):
         found = self._memo[authority] = self._find(authority)
         return found
 
-    def _find(self, authority: bytes) -> Served[T] | None:
+    def _find(self, authority: bytes) -> Served[T_co] | None:
         name = canonical(split_authority(authority)[0])
         site = self._exact.get(name)
         if site is None:

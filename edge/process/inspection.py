@@ -100,7 +100,7 @@ def _connect(address: UpstreamAddress) -> None:
 
 def _storage(directory: str) -> Iterator[str]:
     """The directory, or the nearest one above it that exists, must be writable."""
-    existing = next(path for path in (Path(directory), *Path(directory).parents) if path.exists())
+    existing = next(path for path in (Path(directory), *Path(directory).parents) if os.path.exists(path))  # noqa: PTH110  # False, not an error, below directories of others
     if not os.access(existing, os.W_OK | os.X_OK, effective_ids=True):
         yield f"storage {directory} cannot be written by this user: {existing} belongs to {_owner(existing)}"
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import ssl
 from typing import Final
 
 from edge.http.limits import HANDSHAKE_TIMEOUT
@@ -17,6 +16,7 @@ from edge.net.deadlines import Deadlines
 from edge.net.tls_stream import TLSStream
 from edge.server.server import Entrance, Server
 from edge.tls.client_hello import MAX_CLIENT_HELLO, ClientHello, IncompleteError, MalformedError, parse_client_hello
+from edge.tls.contexts import ChallengeContext
 from edge.tls.selector import Selector
 
 PATIENCE: Final = 0.2
@@ -96,7 +96,7 @@ class ChallengeHandshake:
     """Shows the challenge certificate and closes: a CA needs the handshake and nothing else, and no log line."""
 
     def __init__(
-        self, sock: socket.socket, context: ssl.SSLContext, loop: asyncio.AbstractEventLoop, deadlines: Deadlines
+        self, sock: socket.socket, context: ChallengeContext, loop: asyncio.AbstractEventLoop, deadlines: Deadlines
     ) -> None:
         self.deadline = loop.time() + HANDSHAKE_TIMEOUT
         self._deadlines = deadlines

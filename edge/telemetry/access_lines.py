@@ -28,7 +28,7 @@ _UPSTREAM: Final = b',"upstream_seconds":%.6f'
 _TEXT: Final = b"%b  %d  %-4b %b%b  %b  %d B  %b  HTTP/%b\n"
 
 
-def json_line(  # noqa: PLR0917  # positional, because keywords cost time here
+def json_line(  # positional, because keywords cost time here
     moment: bytes,
     client: str,
     method: bytes,
@@ -48,7 +48,7 @@ def json_line(  # noqa: PLR0917  # positional, because keywords cost time here
     )  # fmt: skip
 
 
-def text_line(  # noqa: PLR0917
+def text_line(
     moment: bytes,
     client: str,
     method: bytes,
@@ -76,8 +76,9 @@ def redact_query(target: bytes) -> bytes:
 
 
 def cut(text: bytes) -> bytes:
-    """Printable ASCII of bounded length."""
-    return escape(text[:MAX_TARGET]) + (b"..." if len(text) > MAX_TARGET else b"")
+    """Printable ASCII of at most `MAX_TARGET` bytes and three dots; an escape makes six bytes of one."""
+    limit = MAX_TARGET // 6 if find_unsafe(text) else MAX_TARGET
+    return escape(text[:limit]) + (b"..." if len(text) > limit else b"")
 
 
 def escape(text: bytes) -> bytes:

@@ -47,7 +47,7 @@ class AccessLog:
         self._second = -1
         self._moment = b""
 
-    def record(  # noqa: PLR0917  # positional, because keywords cost time here
+    def record(  # positional, because keywords cost time here
         self,
         client: str,
         method: bytes,

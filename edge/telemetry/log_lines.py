@@ -6,6 +6,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping
+from pathlib import Path
 from typing import Any, Final, TextIO
 
 import msgspec
@@ -59,7 +60,7 @@ def _clean(value: Any) -> Any:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "backslashreplace")
     if isinstance(value, Mapping):
-        return {str(key): _clean_field(str(key), each) for key, each in value.items()}
+        return {printable(str(key)): _clean_field(str(key), each) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_clean(each) for each in value]
     text = printable(str(value))
@@ -77,12 +78,21 @@ class JsonLines:
         head = {
             "time": format_utc(self._clock()),
             "level": fields.pop("level", ""),
-            "process": self._process,
+            "process": self._process or own_name(),
             "pid": os.getpid(),
             "room": fields.pop("room", ""),
             "event": fields.pop("event", ""),
         }
         return msgspec.json.encode({**head, **fields}).decode()
+
+
+def own_name() -> str:
+    """What the process calls itself (prctl PR_SET_NAME): "edge" for the supervisor, "keeper", "worker 1"; "" where the kernel
+    does not tell. Read for each line, because a fork changes it."""
+    try:
+        return Path("/proc/self/comm").read_text().strip().removeprefix("edge: ")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 class TextLines:

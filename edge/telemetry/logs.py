@@ -35,13 +35,14 @@ def get_logger(room: str) -> FilteringBoundLogger:
 def configure_logs(
     format: LogFormat,  # noqa: A002  # the word of the schema and of --log-format
     stream: TextIO | None = None,
-    process_name: str = "edge",
+    process_name: str = "",
     *,
     environ: Mapping[str, str] = os.environ,
 ) -> None:
     """Send all log lines of this process to `stream` (standard error), as text or JSON lines; `auto` looks for a terminal.
 
-    `process_name` tells supervisor, keeper and workers apart. EDGE_DEBUG in the environment lets debug lines through.
+    `process_name` tells supervisor, keeper and workers apart in JSON; "" means the name that each process has given itself,
+    so that forked ones need not call this again. EDGE_DEBUG in the environment lets debug lines through.
     Records of the standard library's `logging` join from warning upwards. A line that cannot be written is lost silently:
     logging never raises and never stops the caller.
     """

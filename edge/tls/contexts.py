@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from typing import Final
+from typing import Final, TypeAlias
 
 from edge.errors import CertificateError
 from edge.tls.certified_key import CertifiedKey
@@ -17,6 +17,10 @@ ALPN: Final = ["h2", "http/1.1"]
 
 CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """For TLS 1.2: forward secrecy and AEAD only (RFC 9325 §4.2). TLS 1.3 has no others."""
+
+
+ChallengeContext: TypeAlias = ssl.SSLContext
+"""The context of one pending TLS-ALPN-01 answer."""
 
 
 class EdgeSocket(ssl.SSLSocket):
@@ -50,7 +54,7 @@ def new_certificate_context(certified_key: CertifiedKey) -> CertificateContext:
     return context
 
 
-def new_challenge_context(chain: bytes, key: bytes) -> ssl.SSLContext:
+def new_challenge_context(chain: bytes, key: bytes) -> ChallengeContext:
     """A context that answers only `acme-tls/1` with a challenge certificate (RFC 8737 §3)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _apply_rules(context)

@@ -14,7 +14,13 @@ from typing import Final
 
 from edge.errors import CertificateError
 from edge.tls.certified_key import CertifiedKey, covers
-from edge.tls.contexts import CertificateContext, EdgeSocket, new_certificate_context, new_challenge_context
+from edge.tls.contexts import (
+    CertificateContext,
+    ChallengeContext,
+    EdgeSocket,
+    new_certificate_context,
+    new_challenge_context,
+)
 
 MAX_CONTEXTS: Final = 1000
 """Built contexts kept at a time, about 30 KiB each."""
@@ -25,7 +31,7 @@ class Selector:
 
     def __init__(self, base: ssl.SSLContext, first_name: str) -> None:
         self.base = base
-        self.challenges: Mapping[str, ssl.SSLContext] = {}
+        self.challenges: Mapping[str, ChallengeContext] = {}
         self._first_name = first_name
         self._index: Mapping[str, CertifiedKey] = {}
         self._contexts: OrderedDict[CertifiedKey, CertificateContext] = OrderedDict()

@@ -52,6 +52,7 @@ class OriginConnection:
         "_single_use",
         "_stream",
         "deadline",
+        "heard_at",
         "sent_at",
         "served",
     )
@@ -74,6 +75,8 @@ class OriginConnection:
         self.deadline = NEVER
         self.sent_at = 0.0
         """Monotonic time at which the last request's head was written."""
+        self.heard_at = 0.0
+        """Monotonic time at which the origin's answer to it began."""
         self.served = 0
 
     def __repr__(self) -> str:
@@ -178,14 +181,14 @@ class OriginConnection:
             self.close()  # bytes that nobody asked for
             return
         events = self._engine.receive_data(data)
-        self._heard = True
-        if not self._answered and type(events[-1] if events else None) is ResponseEnded:
-            head = events[0]
-            if type(head) is HeadReceived:
-                self._receive_whole(head.head, events)
-                return
         if self._answered:
             self._restart_idle_timeout()
+        elif events:
+            self.heard_at = self._loop.time()
+            if type(events[-1]) is ResponseEnded and type(events[0]) is HeadReceived:
+                self._receive_whole(events[0].head, events)
+                return
+        self._heard = True
         self._dispatch(events)
 
     def _receive_whole(self, head: ResponseHead, events: list[OriginEvent]) -> None:
@@ -196,8 +199,8 @@ class OriginConnection:
             body = events[1].data
         else:
             body = b"".join([event.data for event in events if type(event) is DataReceived])
-        self._note_head(head)
-        self._finish(events[-1])
+        self._judge_reuse(head)
+        self._finish(events[-1], self.heard_at)
         receiver.response_received(head, body)
 
     def _dispatch(self, events: list[OriginEvent]) -> None:
@@ -209,20 +212,23 @@ class OriginConnection:
                 case DataReceived():
                     receiver.data_received(event.data)
                 case HeadReceived():
-                    self._note_head(event.head)
+                    self._begin_body(event.head)
                     receiver.head_received(event.head)
                 case InterimReceived():
                     receiver.interim_received(event.status, event.fields)
                 case ResponseEnded():
-                    self._finish(event if event is events[-1] else None)
+                    self._finish(event if event is events[-1] else None, self._loop.time())
                     receiver.response_ended()
                 case ResponseFailed():
                     self._fail(event.reason)
 
-    def _note_head(self, head: ResponseHead) -> None:
+    def _begin_body(self, head: ResponseHead) -> None:
         self._answered = True
         self._has_length = head.content_length is not None and not _is_event_stream(head)
         self._restart_idle_timeout()
+        self._judge_reuse(head)
+
+    def _judge_reuse(self, head: ResponseHead) -> None:
         if self._method == b"HEAD" or (head.content_length and head.status in (204, 304)):
             # Some application servers send the body that must not follow (waitress, cheroot, uWSGI), perhaps in a later
             # packet: it would be read as the response to somebody else's request.
@@ -241,19 +247,18 @@ class OriginConnection:
 
     # -- ending -------------------------------------------------------------------------------------------------------
 
-    def _finish(self, ended: object) -> None:
+    def _finish(self, ended: OriginEvent | None, now: float) -> None:
         """The response is complete: back to the pool, or closed unless both sides are clean. `ended` None: they are not."""
         self._receiver = None
         self.served += 1
         assert self._stream
-        reusable = isinstance(ended, ResponseEnded) and ended.reusable and not self._single_use
+        reusable = type(ended) is ResponseEnded and ended.reusable and not self._single_use
         if not reusable or self._body_left or self._stream.unsent or self._stream.lost:
             self.close()
             return
         if self._paused:
             self._paused = False
             self._stream.resume_reading()
-        now = self._loop.time()
         self.deadline = now + POOL_IDLE_TIMEOUT
         surplus = self._pool.release(self, now)
         if surplus is not None:

@@ -332,6 +332,11 @@ class Http2Engine(ABC):
         """Whether no stream is open and nothing waits to be sent."""
         return not self._streams and not self._has_output
 
+    def send_progress(self) -> dict[int, int]:
+        """See `Engine`."""
+        unsent = {stream_id: self.unsent(stream_id) for stream_id in self._streams}
+        return {stream_id: self._streams[stream_id].response_size - rest for stream_id, rest in unsent.items() if rest}
+
     def _begin_response(self, stream_id: int, head: ResponseHead) -> Stream | None:
         stream = self._streams.get(stream_id)
         if stream is None or stream.head_sent:

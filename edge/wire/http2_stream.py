@@ -23,6 +23,7 @@ class Stream:
         "request_left",
         "response_ended",
         "response_left",
+        "response_size",
         "stream_id",
         "unwanted",
         "wished_priority",
@@ -40,6 +41,7 @@ class Stream:
         self.head_sent = False
         self.bodiless = False
         self.response_left: int | None = None
+        self.response_size = 0  # body bytes taken from the handler so far
         self.response_ended = False
         self.wished_priority: Priority | None = None  # by PRIORITY_UPDATE
 
@@ -86,6 +88,7 @@ class Stream:
 
     def take_response_body(self, size: int, end: bool) -> bool:
         """Body bytes are to be sent, or the end. False when the length is not the announced one."""
+        self.response_size += size
         left = self.response_left
         if left is None:
             return True

@@ -63,9 +63,7 @@ def test_a_restart_orders_nothing(tmp_path: Path, pebble: Pebble, origin: Record
     assert pebble.requests("/order-plz") == orders
 
 
-def test_without_port_80_the_handshake_proves_the_name(
-    tmp_path: Path, pebble: Pebble, origin: RecordingOrigin
-) -> None:
+def test_without_port_80_the_handshake_proves_the_name(tmp_path: Path, pebble: Pebble, origin: RecordingOrigin) -> None:
     """TLS-ALPN-01 when plain HTTP is off; visitors meanwhile see the placeholder, never the challenge certificate."""
     process = edge(tmp_path, pebble, origin, "--domain", "c.test")
     process.http_port = 0
@@ -92,7 +90,13 @@ def test_a_ca_that_is_down_delays_nothing(tmp_path: Path, pebble: Pebble, origin
     with process:
         process.wait_for("e.test")
         reply = subprocess.run(
-            ["curl", "-sk", "--resolve", f"e.test:{process.https_port}:127.0.0.1", f"https://e.test:{process.https_port}/"],
+            [
+                "curl",
+                "-sk",
+                "--resolve",
+                f"e.test:{process.https_port}:127.0.0.1",
+                f"https://e.test:{process.https_port}/",
+            ],
             capture_output=True,
             text=True,
             check=True,

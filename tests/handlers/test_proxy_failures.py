@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ import pytest
 from edge.config.address import UpstreamAddress
 from edge.handlers.proxy_exchange import GATHER
 from edge.http.limits import SPOOL_MEMORY
-from tests.handlers.scenes import request_of, scene
+from edge.upstream import connect
+from tests.handlers.scenes import Scene, request_of, scene
 from tests.upstream.origins import OK, ScriptedOrigin, Visit, always_ok, free_port, hang, settle, until
 
 
@@ -115,7 +118,55 @@ def test_a_name_that_does_not_exist_is_502() -> None:
             exchange = await stage.get()
             assert exchange.status == 502
             assert b"cannot be found" in exchange.body
-            await stage.loop.shutdown_default_executor()
+
+    asyncio.run(main())
+
+
+def named(origin: ScriptedOrigin) -> AbstractAsyncContextManager[Scene]:
+    """A scene that knows the origin by a name with several addresses."""
+    return scene(addresses=[UpstreamAddress("localhost", origin.address.port)])
+
+
+def test_every_address_of_a_name_is_tried() -> None:
+    """`localhost` is also ::1, where nobody listens."""
+
+    async def main() -> None:
+        async with ScriptedOrigin(always_ok) as origin, named(origin) as stage:
+            assert (await stage.get()).body == b"ok"
+            assert (await stage.get()).body == b"ok"
+
+    asyncio.run(main())
+
+
+def test_a_visitor_who_leaves_while_a_name_is_looked_up_is_forgotten() -> None:
+    """The look-up goes on for others; no connection is opened for nobody."""
+
+    async def main() -> None:
+        async with ScriptedOrigin(always_ok) as origin, named(origin) as stage:
+            exchange = stage.begin(request_of())
+            assert exchange.receiver
+            exchange.receiver.exchange_aborted("client-gone")
+            await until(lambda: not stage.upstream._resolver._tasks)
+            await settle()
+            assert origin.connections == 0
+
+    asyncio.run(main())
+
+
+def test_no_descriptor_left_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our own shortage is not the origin's fault, and passes: Retry-After."""
+
+    def refuse(family: int) -> socket.socket:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    async def main() -> None:
+        async with scene(always_ok) as stage:
+            monkeypatch.setattr(connect, "_new_socket", refuse)
+            exchange = await stage.get()
+            assert exchange.status == 503
+            assert exchange.field("retry-after")
+            monkeypatch.undo()
+            assert (await stage.get()).status == 200
 
     asyncio.run(main())
 

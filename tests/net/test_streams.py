@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -96,7 +97,8 @@ async def connected(kind: str) -> AsyncIterator[Pair]:
     finally:
         stream.abort()
         pair.writer.transport.abort()
-        await asyncio.sleep(0)
+        with contextlib.suppress(OSError):
+            await pair.writer.wait_closed()
 
 
 def run(kind: str, scenario: Callable[[Pair], Awaitable[None]]) -> None:

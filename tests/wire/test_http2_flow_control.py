@@ -101,6 +101,19 @@ def test_a_drained_stream_becomes_writable(peer: Peer) -> None:
         assert peer.engine.take_writable() == []
 
 
+def test_progress_shows_what_has_left(peer: Peer) -> None:
+    """For streams with unsent bytes only: bytes that have left, whatever windows were promised meanwhile."""
+    peer.send(wire.headers(1), wire.headers(3), wire.window_update(0, 1 << 20))
+    peer.engine.send_response(1, ok(100_000), b"x" * 100_000)
+    peer.engine.send_head(3, ok(None))
+    peer.read()
+    assert peer.engine.send_progress() == {1: 65_535}
+    peer.send(wire.window_update(1, 10_000))
+    assert peer.engine.send_progress() == {1: 75_535}
+    peer.send(wire.window_update(1, 30_000))
+    assert peer.engine.send_progress() == {}
+
+
 def test_responses_share_the_connection(peer: Peer) -> None:
     """Two long responses of the same urgency both make progress."""
     peer.send(wire.headers(1), wire.headers(3))

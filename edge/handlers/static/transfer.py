@@ -51,7 +51,7 @@ class Transfer:
         if not self._is_deferred:
             self._send()
 
-    def exchange_aborted(self, reason: str) -> None:  # noqa: ARG002 - the contract's signature
+    def exchange_aborted(self, reason: str) -> None:
         """Nobody wants the rest."""
         self._finish()
 

@@ -1,0 +1,70 @@
+"""A stand-in for what the commands set in motion, and running a command in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from edge.cli.actions import Actions
+from edge.cli.main import execute
+from edge.config.schema import Config
+from edge.process.inspection import CertificateStatus
+
+
+@dataclass
+class FakeWorld:
+    """Remembers what was run; answers what it is told to."""
+
+    status: int = 0
+    failure: BaseException | None = None
+    complaints: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    certificates: list[CertificateStatus] = field(default_factory=list)
+    configs: list[Config] = field(default_factory=list)
+    reload: Callable[[], Config] | None = None
+    storage: str = ""
+
+    def run(self, config: Config, reload: Callable[[], Config]) -> int:
+        self.configs.append(config)
+        self.reload = reload
+        if self.failure:
+            raise self.failure
+        return self.status
+
+    def read_certificates(self, storage: str) -> list[CertificateStatus]:
+        self.storage = storage
+        if self.failure:
+            raise self.failure
+        return self.certificates
+
+    def actions(self) -> Actions:
+        return Actions(
+            run=self.run,
+            find_complaints=lambda _config: self.complaints,
+            find_warnings=lambda _config: self.warnings,
+            read_certificates=self.read_certificates,
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
+@dataclass
+class CommandLine:
+    """Runs commands against one fake world."""
+
+    world: FakeWorld
+    capture: pytest.CaptureFixture[str]
+
+    def __call__(self, *arguments: str) -> Outcome:
+        status = execute(arguments, self.world.actions())
+        captured = self.capture.readouterr()
+        return Outcome(status, captured.out, captured.err)
