@@ -23,9 +23,10 @@ from edge.http.limits import (
     SEND_TIMEOUT,
     WRITE_SLICE,
 )
+from edge.http.message import Fields
 from edge.net.deadlines import NEVER
 from edge.server.exchange import CLIENT_GONE, ServerExchange
-from edge.server.request_body import RequestBody
+from edge.server.request_body import RequestBody, TunnelInput
 from edge.server.stall_watch import StallWatch
 from edge.wire.engine import (
     BodyReceived,
@@ -140,7 +141,11 @@ class Connection:
             self._regulate_reading()
 
     def eof_received(self) -> None:
-        """The client will send nothing more. Whoever is still waiting for an answer has left (as nginx sees it)."""
+        """The client will send nothing more. Whoever waits for an answer has left (as nginx sees it); half a tunnel goes on."""
+        if any(exchange.status == 101 for exchange in self.exchanges.values()):
+            for event in self.engine.receive_eof():
+                self._dispatch(event, self.server.loop.time())
+            return
         self._abort_exchanges("client-gone")
         self._close()
 
@@ -174,7 +179,8 @@ class Connection:
         if self.engine.multiplexed:
             self.deadline = min(self.deadline, now + INSPECTION)
         if not event.ended:
-            exchange.body = body = RequestBody(exchange, self, now)
+            kind = TunnelInput if event.request.upgrade else RequestBody
+            exchange.body = body = kind(exchange, self, now)
             self.deadline = min(self.deadline, body.deadline)
         try:
             self._entrance.handler(exchange)
@@ -272,6 +278,17 @@ class Connection:
             self._regulate_reading()
         if not self.exchanges and self._head_since == NEVER and self._discarded == 0:
             self.deadline = now + KEEP_ALIVE_TIMEOUT
+
+    def open_tunnel(self, exchange: ServerExchange, fields: Fields) -> int:
+        """Accept a handshake; returns the status that says so. Bytes that came behind it follow once the handler is through."""
+        status = self.engine.open_tunnel(exchange.stream_id, fields)
+        if exchange.body is None:
+            exchange.body = TunnelInput(exchange, self, self.server.loop.time())
+        self.stream.keep_alive()
+        self.flush_soon()
+        if self.engine.has_buffered:
+            self.server.loop.call_soon(self._work_off)
+        return status
 
     def resume_body(self, body: RequestBody) -> None:
         """A handler wants more of a body that it had paused."""
