@@ -88,7 +88,12 @@ class Attempt:
     async def _order(self) -> Outcome:
         finished = self._live.leaf.public_key if self._live else None
         journal = open_journal(
-            self._store.storage, self._spec.directory, self._spec.names, self._issuer.name, finished_key=finished
+            self._store.storage,
+            self._spec.directory,
+            self._spec.names,
+            self._issuer.name,
+            finished_key=finished,
+            key_type=self._spec.options.key_type,
         )
         try:
             chain = await self._issue(journal)

@@ -10,6 +10,7 @@ from edge.config.endpoint import Endpoint
 from edge.config.secret import Secret
 
 KeyType: TypeAlias = Literal["p256", "p384", "rsa2048", "rsa3072", "rsa4096"]
+Grouping: TypeAlias = Literal["per-name", "per-site"]
 ChallengeKind: TypeAlias = Literal["auto", "http-01", "tls-alpn-01", "dns-01"]
 
 
@@ -65,6 +66,18 @@ class DNS(Struct, frozen=True):
 
 class CertificateOptions(Struct, frozen=True):
     """How certificates are to be: `[acme]` says it for all sites, a `[[site]]` for its own."""
+
+    key_type: KeyType = "p256"
+    """Of the private key; every new certificate has a new one."""
+
+    profile: str = ""
+    """Certificate profile at the CA; "" is its default. One that the CA does not offer is passed over …"""
+
+    profile_required: bool = False
+    """… unless it is required: then nothing is ordered."""
+
+    grouping: Grouping = "per-name"
+    """Whether the names of a site get one certificate each or share one."""
 
     challenge: ChallengeKind = "auto"
     """auto: http-01, else tls-alpn-01; dns-01 for wildcards, which nothing else proves."""

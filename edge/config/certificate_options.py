@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from msgspec import structs
@@ -10,8 +11,16 @@ from edge.config.acme_schema import CertificateOptions
 from edge.config.given import Complaints, Given, RawSettings
 from edge.config.schema import Site
 
-KEYS: Final = ("challenge",)
-"""Keys that may stand in `[acme]` and in `[[site]]`; they are called like the fields of `CertificateOptions`."""
+FIELDS: Final = {
+    "challenge": "challenge",
+    "key_type": "key_type",
+    "profile": "profile",
+    "profile_required": "profile_required",
+    "certificate": "grouping",
+}
+"""Keys that may stand in `[acme]` and in `[[site]]`, and the fields of `CertificateOptions` that they set."""
+
+_PROFILE = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
 
 
 def with_options(sites: tuple[Site, ...], raw: RawSettings, complaints: Complaints) -> tuple[Site, ...]:
@@ -20,6 +29,9 @@ def with_options(sites: tuple[Site, ...], raw: RawSettings, complaints: Complain
     written = [site.certificate for site in raw.sites] or [{}]
     for options in (raw.certificate, *written):
         _complain_about_dns(options, raw, complaints)
+        _complain_about_profile(options, complaints)
+    for site in raw.sites or (None,):
+        _complain_about_requirement(raw.certificate | (site.certificate if site else {}), complaints)
     return tuple(
         structs.replace(site, certificate=_applied(general, options))
         for site, options in zip(sites, written, strict=True)
@@ -28,10 +40,22 @@ def with_options(sites: tuple[Site, ...], raw: RawSettings, complaints: Complain
 
 def _applied(options: CertificateOptions, written: dict[str, Given[Any]]) -> CertificateOptions:
     """Types and words have been checked with the table."""
-    return structs.replace(options, **{key: given.value for key, given in written.items()})
+    return structs.replace(options, **{FIELDS[key]: given.value for key, given in written.items()})
 
 
 def _complain_about_dns(written: dict[str, Given[Any]], raw: RawSettings, complaints: Complaints) -> None:
     challenge = written.get("challenge")
     if challenge is not None and challenge.value == "dns-01" and raw.acme_dns is None:
         complaints.add(challenge.place, "dns-01 needs a way to change DNS; add a table [acme.dns]")
+
+
+def _complain_about_profile(written: dict[str, Given[Any]], complaints: Complaints) -> None:
+    profile = written.get("profile")
+    if profile is not None and not _PROFILE(profile.value):
+        complaints.add(profile.place, f"{profile.value[:64]!r} is no name of a profile; it looks like tlsserver")
+
+
+def _complain_about_requirement(written: dict[str, Given[Any]], complaints: Complaints) -> None:
+    required = written.get("profile_required")
+    if required is not None and required.value and "profile" not in written:
+        complaints.add(required.place, 'no profile is named that could be required; add profile = "shortlived"')

@@ -7,6 +7,8 @@ import re
 
 from msgspec import Struct
 
+from edge.config.names import is_address
+
 DNS_PORT = 53
 
 _PORT = re.compile(r"[0-9]{1,5}").fullmatch
@@ -51,11 +53,3 @@ def _parse(text: str) -> Endpoint | None:
     if not _PORT(port) or not 0 < int(port) < 65536:
         return None
     return Endpoint(str(ipaddress.ip_address(host)) if is_address(host) else host, int(port))
-
-
-def is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

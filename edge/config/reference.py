@@ -56,7 +56,7 @@ access = "/var/log/edge/access.log"
 ```
 """
 
-_WORDS: Final = {str: "text", int: "whole number", float: "number"}
+_WORDS: Final = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 
 
 def config_page() -> str:

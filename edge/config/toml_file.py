@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
-from edge.config.certificate_options import KEYS as OPTION_KEYS
+from edge.config.certificate_options import FIELDS as OPTION_KEYS
 from edge.config.given import Complaints, Given, RawSettings, RawSite, RawTable
 from edge.config.toml_lines import KeyPath, line_of, locate_keys
 from edge.config.toml_schema import NESTED, TABLES, SiteTable

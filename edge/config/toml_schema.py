@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
+KeyType: TypeAlias = Literal["p256", "p384", "rsa2048", "rsa3072", "rsa4096"]
 Challenge: TypeAlias = Literal["auto", "http-01", "tls-alpn-01", "dns-01"]
 
 
@@ -35,6 +36,18 @@ class SiteTable(Struct, frozen=True):
     """Largest request body in bytes, or with a unit: `"10M"`. Larger ones get 413. Default: `"1G"`."""
 
     challenge: Challenge | UnsetType = UNSET
+    """As in `[acme]`, for this site."""
+
+    key_type: KeyType | UnsetType = UNSET
+    """As in `[acme]`, for this site."""
+
+    profile: str | UnsetType = UNSET
+    """As in `[acme]`, for this site."""
+
+    profile_required: bool | UnsetType = UNSET
+    """As in `[acme]`, for this site."""
+
+    certificate: Literal["per-name", "per-site"] | UnsetType = UNSET
     """As in `[acme]`, for this site."""
 
 
@@ -66,6 +79,19 @@ class AcmeTable(Struct, frozen=True):
     challenge: Challenge | UnsetType = UNSET
     """How names are proved. Default `auto`: `http-01`, else `tls-alpn-01`; wildcards always by `dns-01`, which needs
     `[acme.dns]`."""
+
+    key_type: KeyType | UnsetType = UNSET
+    """Private key of the certificates. Default: `p256`, which every client takes and which costs least."""
+
+    profile: str | UnsetType = UNSET
+    """Certificate profile to ask for, like `tlsserver` or `shortlived`, where the CA offers it. Default: the CA's own choice."""
+
+    profile_required: bool | UnsetType = UNSET
+    """`true`: order nothing from a CA that does not offer the profile."""
+
+    certificate: Literal["per-name", "per-site"] | UnsetType = UNSET
+    """Default `per-name`: one certificate for each name, so that no name can keep another from being renewed. `per-site`: names
+    of a site share one, up to the limit of the CA (100, or 25 in the profiles `tlsserver` and `shortlived`)."""
 
 
 class DNSTable(Struct, frozen=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge.config.acme_schema import DNS, ExecDNS, LexiconDNS, Rfc2136DNS
+from edge.config.acme_schema import DNS, CertificateOptions, ExecDNS, LexiconDNS, Rfc2136DNS
 from edge.config.describe import describe
 from edge.config.endpoint import Endpoint, parse_name_server, parse_update_server
 from edge.config.flags import Flags
@@ -162,3 +162,16 @@ def test_spellings_of_a_name_server() -> None:
     assert str(parse_name_server("2001:DB8::1")) == "[2001:db8::1]:53"
     assert str(parse_update_server("ns1.example.com:5353")) == "ns1.example.com:5353"
     assert parse_update_server("ns1") == Endpoint("ns1", 53)
+
+
+def test_what_certificates_are_to_be(tmp_path: Path) -> None:
+    """Key type, profile and grouping, in general and for a site."""
+    text = '[acme]\nkey_type = "p384"\nprofile = "tlsserver"\n[[site]]\nnames = "a.com"\n'
+    text += '[[site]]\nnames = "b.com"\nkey_type = "rsa2048"\ncertificate = "per-site"\nprofile_required = true\n'
+    first, second = (site.certificate for site in load_text(tmp_path, text).sites)
+    assert first == CertificateOptions(key_type="p384", profile="tlsserver")
+    assert second == CertificateOptions("rsa2048", "tlsserver", profile_required=True, grouping="per-site")
+    assert complaints_about(tmp_path, '[acme]\nprofile_required = true\n') == [
+        'edge.toml:2: acme.profile_required: no profile is named that could be required; add profile = "shortlived"'
+    ]
+    assert "is no name of a profile" in complaints_about(tmp_path, '[acme]\nprofile = "a b"\n')[0]

@@ -103,7 +103,7 @@ class AcmeIssuer:
                 wall_clock=self._wall_clock,
             )
             predecessor = certificate_id(replaces) if replaces and conversation.directory.renewal_info else ""
-            attempt = Attempt(names, journal, conversation, prover, progress, predecessor)
+            attempt = Attempt(names, journal, conversation, prover, progress, predecessor, options)
             return await self._run(attempt)
 
     async def renewal_info(self, chain: bytes) -> RenewalAnswer:

@@ -19,7 +19,8 @@ from edge.certs.dns.provider import TIME_TO_LIVE, TXTRecord, dns_failure
 from edge.certs.dns.secret import read_secret
 from edge.certs.issuer import IssueFailed
 from edge.config.acme_schema import Rfc2136DNS
-from edge.config.endpoint import Endpoint, is_address
+from edge.config.endpoint import Endpoint
+from edge.config.names import is_address
 
 TIMEOUT = 15.0
 """Seconds for one exchange over TCP; a server writes its journal first."""
