@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import Enum
 
 from msgspec import Struct
@@ -43,7 +43,8 @@ class Outcome(Struct, frozen=True):
 
 
 class Attempt:
-    """Everything that one attempt needs; `live` is the certificate in service, if any."""
+    """Everything that one attempt needs; `live` is the certificate in service, if any; `cas` names the
+    CAs whose certificates are welcome when another process has got one."""
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class Attempt:
         publisher: Publisher,
         *,
         live: Stored | None,
+        cas: Collection[str] = (),
         wall_clock: Callable[[], float],
         progress: Progress,
     ) -> None:
@@ -61,6 +63,7 @@ class Attempt:
         self._issuer = issuer
         self._publisher = publisher
         self._live = live
+        self._cas = {issuer.name, *cas}
         self._wall_clock = wall_clock
         self._progress = progress
 
@@ -77,7 +80,7 @@ class Attempt:
     def _look_again(self) -> Outcome | None:
         """Another process may have renewed it while we waited for the lock."""
         stored = self._store.load()
-        if stored is None or stored.issuer != self._issuer.name:
+        if stored is None or stored.issuer not in self._cas:
             return None
         if self._live is not None and stored.leaf.not_before <= self._live.leaf.not_before:
             return None

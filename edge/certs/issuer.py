@@ -43,7 +43,8 @@ class IssueFailed(CertificateError):
     `phase` is the word an operator sees: account, order, challenge, finalize, download, check, save. `detail` is the cause in
     words, stripped of control characters and capped at 500 characters. `retry_after` is a POSIX time before which the CA
     does not want to be asked (already corrected for clock skew), or None. `hint` says what to do, or is "". `order_is_dead`
-    tells the manager to drop the journal entry's order URL.
+    tells the manager to drop the journal entry's order URL. `is_shared`: the wait until `retry_after` concerns every certificate
+    of this CA.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class IssueFailed(CertificateError):
         retry_after: float | None = None,
         hint: str = "",
         order_is_dead: bool = False,
+        is_shared: bool = False,
     ) -> None:
         super().__init__(f"{phase}: {detail}")
         self.error_class = error_class
@@ -63,6 +65,7 @@ class IssueFailed(CertificateError):
         self.retry_after = retry_after
         self.hint = hint
         self.order_is_dead = order_is_dead
+        self.is_shared = is_shared
 
 
 class RenewalInfo(Struct, frozen=True):

@@ -58,7 +58,7 @@ def failure_fields(name: str, failure: IssueFailed, state: CertificateState, lea
     return {
         "name": name,
         "phase": failure.phase,
-        "ca": state.ca,
+        "ca": state.last_error.ca if state.last_error else state.ca,
         "attempt": state.failures,
         "kind": failure.error_class.value,
         "cause": failure.detail,

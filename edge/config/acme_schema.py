@@ -87,6 +87,26 @@ USUAL: Final = CertificateOptions()
 """What the CA recommends, proved by whatever is at hand."""
 
 
+class ExternalAccount(Struct, frozen=True):
+    """An account made on the CA's web site, to which edge's is bound (RFC 8555 §7.3.4)."""
+
+    kid: str
+    hmac_key: Secret
+    """Base64url."""
+
+
+class CA(Struct, frozen=True):
+    """One certificate authority."""
+
+    directory: str
+    """Directory URL (RFC 8555 §7.1.1)."""
+
+    ca_file: str = ""
+    """PEM file with an extra trust root for the directory's own TLS; "" for the public roots."""
+
+    external_account: ExternalAccount | None = None
+
+
 class Acme(Struct, frozen=True):
     """How certificates are obtained."""
 
@@ -102,5 +122,16 @@ class Acme(Struct, frozen=True):
     ca_file: str = ""
     """PEM file with an extra trust root for the directory's own TLS (Pebble, step-ca); "" for the public roots."""
 
+    external_account: ExternalAccount | None = None
+    """For CAs that want one."""
+
+    fallback: tuple[CA, ...] = ()
+    """Asked in this order while the ones before do not work."""
+
     dns: DNS | None = None
     """None: names are proved by the listeners alone, so no wildcards."""
+
+    @property
+    def authorities(self) -> tuple[CA, ...]:
+        """All CAs, the preferred one first."""
+        return (CA(self.directory, self.ca_file, self.external_account), *self.fallback)

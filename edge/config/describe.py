@@ -69,6 +69,8 @@ def _server_rows(config: Config) -> Iterator[tuple[str, str]]:
         yield "email", config.acme.email
     if config.acme.ca_file:
         yield "acme ca file", config.acme.ca_file
+    for ca in config.acme.fallback:
+        yield "fallback ca", ca.directory
     if config.acme.dns:
         yield "dns", f"changed by {_dns_provider(config.acme.dns)}"
     yield "workers", f"{config.workers}{f' as user {config.user}' if config.user else ''}"

@@ -72,6 +72,8 @@ class RawSettings(Struct, frozen=True):
     drain_seconds: Given[float] | None = None
     certificate: dict[str, Given[Any]] = {}
     acme_dns: RawTable | None = None
+    acme_fallback: tuple[RawTable, ...] = ()
+    eab: dict[str, Given[Any]] = {}
 
 
 class Complaints:

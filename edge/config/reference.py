@@ -45,6 +45,11 @@ key = "/etc/ssl/private/intern.key"
 [acme]
 email = "admin@example.com"
 
+[[acme.fallback]]
+directory = "https://acme.zerossl.com/v2/DV90"
+eab_kid = "Ab3-kid"
+eab_hmac_file = "/etc/edge/zerossl.hmac"
+
 [acme.dns]
 provider = "rfc2136"
 server = "ns1.example.com"

@@ -17,7 +17,7 @@ import msgspec
 from edge.config.certificate_options import FIELDS as OPTION_KEYS
 from edge.config.given import Complaints, Given, RawSettings, RawSite, RawTable
 from edge.config.toml_lines import KeyPath, line_of, locate_keys
-from edge.config.toml_schema import NESTED, TABLES, SiteTable
+from edge.config.toml_schema import NESTED, REPEATED, TABLES, SiteTable
 
 MAX_FILE: Final = 1024 * 1024
 """Bytes; thousands of sites fit. Larger is a mistake (a log, a disk image)."""
@@ -109,20 +109,33 @@ class _TomlReader:
         found: dict[str, Any] = {
             FIELD_OF_KEY.get((table, key), key): self._given((table, key), value)
             for key, value in values.items()
-            if key not in OPTION_KEYS
+            if key not in OPTION_KEYS and not key.startswith("eab_")
         }
         if "bind" in found:
             found["bind"] = self._each(("listen", "bind"), values["bind"])
         if table == "acme":
             found["certificate"] = self._options((table,), values)
-        return found | {f"{table}_{key}": self._nested((table, key), content[key]) for key in inner if key in content}
+            found["eab"] = {key: self._given((table, key), values[key]) for key in values if key.startswith("eab_")}
+        for key in inner:
+            if key in content:
+                read = self._repeated if (table, key) in REPEATED else self._nested
+                found[f"{table}_{key}"] = read((table, key), content[key])
+        return found
 
-    def _nested(self, path: tuple[str, str], content: Any) -> RawTable | None:
+    def _nested(self, path: KeyPath, content: Any) -> RawTable | None:
+        kind = (str(path[0]), str(path[1]))
         if not isinstance(content, dict):
-            self._complain(path, f"write a table: [{'.'.join(path)}]")
+            self._complain(path, f"write a table: [{'.'.join(kind)}]")
             return None
-        values = self._checked(path, NESTED[path], content)
+        values = self._checked(path, NESTED[kind], content)
         return RawTable(self._place(path), {key: self._given((*path, key), value) for key, value in values.items()})
+
+    def _repeated(self, path: KeyPath, content: Any) -> tuple[RawTable, ...]:
+        if not isinstance(content, list):
+            self._complain(path, f"write each as a table of its own: [[{_join(path)}]]")
+            return ()
+        tables = (self._nested((*path, index), each) for index, each in enumerate(content))
+        return tuple(table for table in tables if table is not None)
 
     def _options(self, path: KeyPath, values: dict[str, Any]) -> dict[str, Given[Any]]:
         return {key: self._given((*path, key), values[key]) for key in OPTION_KEYS if key in values}
@@ -191,6 +204,9 @@ def _path_in_words(path: KeyPath) -> str:
     if path[:1] == ("site",):
         site = f"[[site]] {path[1] + 1}" if len(path) > 1 and isinstance(path[1], int) else "[[site]]"
         return site if len(path) <= 2 else f"{_join(path[2:])} of {site}"
+    if path[:2] in REPEATED and len(path) > 2:
+        table = f"[[{_join(path[:2])}]] {int(path[2]) + 1}"
+        return table if len(path) == 3 else f"{_join(path[3:])} of {table}"
     return _join(path)
 
 

@@ -76,6 +76,15 @@ class AcmeTable(Struct, frozen=True):
     ca_file: str | UnsetType = UNSET
     """PEM file with an extra trust root for the directory's own TLS (Pebble, step-ca)."""
 
+    eab_kid: str | UnsetType = UNSET
+    """Key identifier of the external account that some CAs want (ZeroSSL, Google, Actalis …)."""
+
+    eab_hmac_file: str | UnsetType = UNSET
+    """File with the HMAC key of that account, in base64url. Read only when the account is registered."""
+
+    eab_hmac_env: str | UnsetType = UNSET
+    """Environment variable with the HMAC key, in place of the file."""
+
     challenge: Challenge | UnsetType = UNSET
     """How names are proved. Default `auto`: `http-01`, else `tls-alpn-01`; wildcards always by `dns-01`, which needs
     `[acme.dns]`."""
@@ -92,6 +101,25 @@ class AcmeTable(Struct, frozen=True):
     certificate: Literal["per-name", "per-site"] | UnsetType = UNSET
     """Default `per-name`: one certificate for each name, so that no name can keep another from being renewed. `per-site`: names
     of a site share one, up to the limit of the CA (100, or 25 in the profiles `tlsserver` and `shortlived`)."""
+
+
+class FallbackTable(Struct, frozen=True):
+    """`[[acme.fallback]]`: a CA that is asked while the ones before it do not work. Repeatable, in this order."""
+
+    directory: str | UnsetType = UNSET
+    """Directory URL."""
+
+    ca_file: str | UnsetType = UNSET
+    """As in `[acme]`."""
+
+    eab_kid: str | UnsetType = UNSET
+    """As in `[acme]`."""
+
+    eab_hmac_file: str | UnsetType = UNSET
+    """As in `[acme]`."""
+
+    eab_hmac_env: str | UnsetType = UNSET
+    """As in `[acme]`."""
 
 
 class DNSTable(Struct, frozen=True):
@@ -186,5 +214,11 @@ TABLES: Final[dict[str, type[Struct]]] = {
 }
 """Table name → its type. `site` is an array of tables, the others occur once."""
 
-NESTED: Final[dict[tuple[str, str], type[Struct]]] = {("acme", "dns"): DNSTable}
+NESTED: Final[dict[tuple[str, str], type[Struct]]] = {
+    ("acme", "fallback"): FallbackTable,
+    ("acme", "dns"): DNSTable,
+}
 """Tables inside tables."""
+
+REPEATED: Final = {("acme", "fallback")}
+"""Those of them that are arrays."""

@@ -128,11 +128,21 @@ def build_manager(config: Config, publisher: Publisher) -> Manager:
         config,
         storage,
         publisher,
-        public=partial(_public_issuer, storage),
+        public=partial(_public_issuers, storage),
         local=LocalIssuer(storage, time.time),
     )
 
 
-def _public_issuer(storage: Storage, acme: Acme) -> Issuer:
+def _public_issuers(storage: Storage, acme: Acme) -> list[Issuer]:
     records = build_records(acme.dns, storage, time.time) if acme.dns else None
-    return AcmeIssuer(acme.directory, storage, ca_file=acme.ca_file, email=acme.email, records=records)
+    return [
+        AcmeIssuer(
+            ca.directory,
+            storage,
+            ca_file=ca.ca_file,
+            email=acme.email,
+            external_account=ca.external_account,
+            records=records,
+        )
+        for ca in acme.authorities
+    ]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.certs.identifiers import CertificateSpec, plan_certificates
-from edge.config.names import is_public
 from edge.config.acme_schema import CertificateOptions
+from edge.config.names import is_public
 from edge.config.schema import Site
 
 PUBLIC = [
@@ -96,8 +96,8 @@ def test_names_of_a_site_share_certificates_by_choice() -> None:
     shared = CertificateOptions(grouping="per-site", profile="tlsserver")
     names = (*(f"a{number}.com" for number in range(30)), "8.8.8.8", "localhost")
     specs = plan_certificates([Site(names=names, certificate=shared)], set(names), all_public=False)
-    assert [len(spec.names) for spec in specs] == [25, 5, 1]
-    assert [spec.authority for spec in specs] == ["public", "public", "local"]
+    assert [len(spec.names) for spec in specs] == [25, 5, 1, 1]
+    assert [spec.authority for spec in specs] == ["public", "public", "public", "local"]
     classic = CertificateOptions(grouping="per-site")
     [spec] = plan_certificates([Site(names=names[:30], certificate=classic)], set(names[:30]), all_public=False)
     assert spec.options == classic

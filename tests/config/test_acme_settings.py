@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge.config.acme_schema import DNS, CertificateOptions, ExecDNS, LexiconDNS, Rfc2136DNS
+from edge.config.acme_schema import CA, DNS, CertificateOptions, ExecDNS, ExternalAccount, LexiconDNS, Rfc2136DNS
 from edge.config.describe import describe
 from edge.config.endpoint import Endpoint, parse_name_server, parse_update_server
 from edge.config.flags import Flags
@@ -171,7 +171,44 @@ def test_what_certificates_are_to_be(tmp_path: Path) -> None:
     first, second = (site.certificate for site in load_text(tmp_path, text).sites)
     assert first == CertificateOptions(key_type="p384", profile="tlsserver")
     assert second == CertificateOptions("rsa2048", "tlsserver", profile_required=True, grouping="per-site")
-    assert complaints_about(tmp_path, '[acme]\nprofile_required = true\n') == [
+    assert complaints_about(tmp_path, "[acme]\nprofile_required = true\n") == [
         'edge.toml:2: acme.profile_required: no profile is named that could be required; add profile = "shortlived"'
     ]
     assert "is no name of a profile" in complaints_about(tmp_path, '[acme]\nprofile = "a b"\n')[0]
+
+
+FALLBACK = '[acme]\neab_kid = "k1"\neab_hmac_env = "EDGE_MAC"\n[[acme.fallback]]\ndirectory = "https://b.example/dir"\n'
+FALLBACK += '[[acme.fallback]]\ndirectory = "https://c.example/dir"\neab_kid = "k3"\neab_hmac_file = "mac"\n'
+
+
+def test_cas_in_the_operators_order(tmp_path: Path) -> None:
+    """The preferred one with its external account, then the fallbacks with theirs."""
+    mac = write(tmp_path, "x", "mac")
+    acme = load(Flags(config=write(tmp_path, FALLBACK)), {**ENVIRON, "EDGE_MAC": "y"}).acme
+    assert acme.authorities == (
+        CA(acme.directory, "", ExternalAccount("k1", Secret(variable="EDGE_MAC"))),
+        CA("https://b.example/dir"),
+        CA("https://c.example/dir", "", ExternalAccount("k3", Secret(file=mac))),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[[acme.fallback]]\n", 'edge.toml:1: [[acme.fallback]] 1: no CA is named; add directory = "https://ca.example/directory"'),
+        ('[[acme.fallback]]\ndirectory = "letsencrypt"\n',
+         ("edge.toml:1: [[acme.fallback]] 1: https://acme-v02.api.letsencrypt.org/directory is asked already;"
+          " a CA is no fallback for itself")),
+        ('[[acme.fallback]]\n[[acme.fallback]]\ndirectory = "http://a"\n',
+         ("edge.toml:3: directory of [[acme.fallback]] 2: 'http://a': write an https:// URL (RFC 8555 §6.1), or letsencrypt"
+          " or letsencrypt-staging")),
+        ('[acme.fallback]\ndirectory = "x"\n', "edge.toml:1: acme.fallback: write each as a table of its own: [[acme.fallback]]"),
+        ('[acme]\neab_kid = "x"\n',
+         "edge.toml:2: acme.eab_kid: an external account needs eab_kid, and eab_hmac_file or eab_hmac_env, one of them"),
+        ('[acme]\neab_kid = "a b"\neab_hmac_env = "HOME"\n',
+         "edge.toml:2: acme.eab_kid: the key identifier has 1 to 256 printable ASCII characters without spaces"),
+    ],
+)  # fmt: skip
+def test_complaints_about_cas(tmp_path: Path, text: str, complaint: str) -> None:
+    """With line, table and remedy."""
+    assert complaint in complaints_about(tmp_path, text)

@@ -19,6 +19,7 @@ import msgspec
 from acme import messages
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from josepy.json_util import JSONObjectWithFields, field
 from josepy.jwk import JWK, JWKEC
 from msgspec import Struct
 
@@ -28,6 +29,9 @@ from edge.certs.acme.problems import ProblemFailure
 from edge.certs.acme.transport import nonsense
 from edge.certs.acme.urls import host_of, require_https
 from edge.certs.issuer import ErrorClass, IssueFailed
+from edge.certs.secret import read_secret
+from edge.config.acme_schema import ExternalAccount
+from edge.errors import CertificateError
 from edge.storage.contract import Storage
 from edge.telemetry.logs import get_logger
 
@@ -42,16 +46,6 @@ LOCK_TRIES = 30
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]{4,}={0,2}")
 
 
-class ExternalAccount(Struct, frozen=True):
-    """What a CA with customer accounts hands out (RFC 8555 §7.3.4): key identifier and base64url HMAC key."""
-
-    kid: str
-    hmac_key: str
-
-    def __repr__(self) -> str:
-        return f"<ExternalAccount {self.kid}>"
-
-
 class AccountRecord(Struct, frozen=True):
     """What `account.json` holds; times are POSIX."""
 
@@ -59,6 +53,14 @@ class AccountRecord(Struct, frozen=True):
     directory: str
     registered: float
     registered_again: float = 0.0
+    email: str = ""
+    """The contact that the CA has been told."""
+
+
+class Contact(JSONObjectWithFields):
+    """An account update (RFC 8555 §7.3.2)."""
+
+    contact: list[str] = field("contact")
 
 
 def account_directory(directory_url: str, kid: str) -> str:
@@ -99,7 +101,20 @@ class Accounts:
                 async with self._exclusive():
                     key, record = await self._find_or_register(conversation)
             conversation.sign_with(key, record.url)
+            if record.email != self._email:
+                await self._tell_contact(conversation, record)
             return key
+
+    async def _tell_contact(self, conversation: Conversation, record: AccountRecord) -> None:
+        """The operator has another address now. No certificate fails for it; the next attempt tries again."""
+        contact = Contact(contact=[f"mailto:{self._email}"] if self._email else [])
+        try:
+            await conversation.post("account", record.url, contact)
+        except IssueFailed as exc:
+            log.warning("account contact not changed", cause=exc.detail, ca=host_of(self._directory_url))
+            return
+        self._save(msgspec.structs.replace(record, email=self._email))
+        log.info("account contact changed", ca=host_of(self._directory_url))
 
     async def register_again(self, conversation: Conversation) -> None:
         """The CA does not know the account any more: register the same key, at most once a day.
@@ -116,7 +131,9 @@ class Accounts:
                     hint="is the directory URL the same as before, and does the CA keep its data?",
                 )
             url = await self._register(conversation, key)
-            self._save(AccountRecord(url, self._directory_url, record.registered, registered_again=now))
+            self._save(
+                AccountRecord(url, self._directory_url, record.registered, registered_again=now, email=self._email)
+            )
             log.warning(
                 "account registered again; CAA records that name the old one need a change", account=url, old=record.url
             )
@@ -131,7 +148,9 @@ class Accounts:
         url = await self._find(conversation, key) if key is not None else ""
         if key is None:
             key = self._make_key()
-        record = AccountRecord(url or await self._register(conversation, key), self._directory_url, self._wall_clock())
+        email = "" if url else self._email  # an account that was found may have any contact
+        url = url or await self._register(conversation, key)
+        record = AccountRecord(url, self._directory_url, self._wall_clock(), email=email)
         self._save(record)
         log.info("account registered", account=record.url, ca=host_of(self._directory_url))
         return key, record
@@ -166,7 +185,8 @@ class Accounts:
         """The account key signed with the HMAC key that the CA handed out."""
         if self._external is None:
             return None
-        if not _BASE64URL.fullmatch(self._external.hmac_key):
+        hmac_key = self._hmac_key(self._external)
+        if not _BASE64URL.fullmatch(hmac_key):
             raise IssueFailed(
                 ErrorClass.ACCOUNT,
                 "account",
@@ -174,9 +194,16 @@ class Accounts:
                 hint="copy it anew",
             )
         endpoint = messages.Directory({"newAccount": new_account})
-        return messages.ExternalAccountBinding.from_data(
-            key.public_key(), self._external.kid, self._external.hmac_key, endpoint
-        )
+        return messages.ExternalAccountBinding.from_data(key.public_key(), self._external.kid, hmac_key, endpoint)
+
+    @staticmethod
+    def _hmac_key(external: ExternalAccount) -> str:
+        try:
+            return read_secret(external.hmac_key)
+        except CertificateError as exc:
+            raise IssueFailed(
+                ErrorClass.ACCOUNT, "account", str(exc), hint="check eab_hmac_file or eab_hmac_env"
+            ) from exc
 
     # -- storage -------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from edge.certs.acme.account import Accounts, ExternalAccount
+from edge.certs.acme.account import Accounts
 from edge.certs.acme.attempt import Attempt, within
 from edge.certs.acme.certificate_id import certificate_id
 from edge.certs.acme.conversation import Conversation
@@ -20,17 +20,23 @@ from edge.certs.acme.problems import ProblemFailure
 from edge.certs.acme.proving import Prover
 from edge.certs.acme.renewal_info import ask_renewal_info
 from edge.certs.acme.threads import call
-from edge.certs.acme.urls import host_of
+from edge.certs.acme.urls import authority_of
 from edge.certs.dns.records import DNSRecords
 from edge.certs.issuer import Journal, Progress, RenewalAnswer
 from edge.certs.publisher import Publisher
-from edge.config.acme_schema import USUAL, CertificateOptions
+from edge.config.acme_schema import USUAL, CertificateOptions, ExternalAccount
 from edge.storage.contract import Storage
 
 _NAMES = {
     "acme-v02.api.letsencrypt.org": "Let's Encrypt",
     "acme-staging-v02.api.letsencrypt.org": "Let's Encrypt (staging)",
 }
+
+
+def ca_name(directory_url: str) -> str:
+    """What messages call a CA: a name people know, else host and port of its directory."""
+    authority = authority_of(directory_url)
+    return _NAMES.get(authority, authority)
 
 
 class AcmeIssuer:
@@ -54,7 +60,7 @@ class AcmeIssuer:
         wall_clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.name = _NAMES.get(host_of(directory_url), host_of(directory_url))
+        self.name = ca_name(directory_url)
         self._directory_url = directory_url
         self._ca_file = ca_file
         self._records = records

@@ -140,4 +140,5 @@ def _together(failures: list[BaseException]) -> BaseException:
         retry_after=first.retry_after,
         hint=first.hint,
         order_is_dead=any(one.order_is_dead for one in issue_failures),
+        is_shared=first.is_shared,
     )

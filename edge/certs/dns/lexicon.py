@@ -13,8 +13,7 @@ from typing import Any, Protocol
 
 from edge.certs.acme.threads import call
 from edge.certs.dns.lookup import Lookup
-from edge.certs.dns.provider import LONGEST_OPERATION, TIME_TO_LIVE, TXTRecord, dns_failure
-from edge.certs.dns.secret import read_secret
+from edge.certs.dns.provider import LONGEST_OPERATION, TIME_TO_LIVE, TXTRecord, dns_failure, dns_secret
 from edge.config.acme_schema import LexiconDNS
 
 MISSING = "pip install 'edge[lexicon]'"
@@ -80,7 +79,7 @@ class Lexicon:
     def _configuration(self, zone: str) -> dict[str, Any]:
         """What lexicon wants to know. With `resolve_zone_name` it takes the zone as it is, and downloads no list of suffixes."""
         options = {**self._settings.options}
-        options |= {name: read_secret(secret) for name, secret in self._settings.secrets.items()}
+        options |= {name: dns_secret(secret) for name, secret in self._settings.secrets.items()}
         service = self._settings.service
         return {
             "provider_name": service,

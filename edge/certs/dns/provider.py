@@ -12,6 +12,9 @@ from msgspec import Struct
 
 from edge.certs.acme.problems import clean
 from edge.certs.issuer import ErrorClass, IssueFailed
+from edge.certs.secret import read_secret
+from edge.config.secret import Secret
+from edge.errors import CertificateError
 
 LONGEST_OPERATION = 60.0
 """Seconds for one change. Commercial services answer in one to five; some log in first."""
@@ -41,3 +44,11 @@ class DNSProvider(Protocol):
 def dns_failure(detail: str, hint: str = "") -> IssueFailed:
     """A change or a look that did not work. The order stays: it is not the CA's fault, and the next attempt goes on with it."""
     return IssueFailed(ErrorClass.DNS, "challenge", clean(detail), hint=hint)
+
+
+def dns_secret(secret: Secret) -> str:
+    """The secret of a provider. Raises: IssueFailed."""
+    try:
+        return read_secret(secret)
+    except CertificateError as exc:
+        raise dns_failure(str(exc), "put the secret there; edge reads it anew in the next attempt") from exc

@@ -15,8 +15,7 @@ import dns.tsig
 import dns.update
 
 from edge.certs.dns.lookup import FOREIGN, Lookup
-from edge.certs.dns.provider import TIME_TO_LIVE, TXTRecord, dns_failure
-from edge.certs.dns.secret import read_secret
+from edge.certs.dns.provider import TIME_TO_LIVE, TXTRecord, dns_failure, dns_secret
 from edge.certs.issuer import IssueFailed
 from edge.config.acme_schema import Rfc2136DNS
 from edge.config.endpoint import Endpoint
@@ -73,7 +72,7 @@ class Rfc2136:
     def _key(self) -> dns.tsig.Key:
         settings = self._settings
         try:
-            secret = base64.b64decode(read_secret(settings.key), validate=True)
+            secret = base64.b64decode(dns_secret(settings.key), validate=True)
             return dns.tsig.Key(_name(settings.key_name), secret, settings.algorithm)
         except (binascii.Error, ValueError, UnicodeError, dns.exception.DNSException):
             # The cause is left out on purpose: some exceptions quote the key.

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from edge.certs.acme.account import ExternalAccount
 from edge.certs.acme.issuer import AcmeIssuer
 from edge.certs.issuer import ErrorClass, IssueFailed
 from edge.certs.publisher import HTTP01, TLSALPN01
+from edge.config.acme_schema import ExternalAccount
+from edge.config.secret import Secret
 from edge.storage.filesystem import FileSystemStorage
 from tests.certs.acme.fakes import Crash, FakeJournal, FakePublisher, general_name
 from tests.pebble import Pebble
@@ -246,13 +247,18 @@ def test_a_ca_that_forgot_the_account_gets_it_again_once_a_day(tmp_path: Path) -
         )
 
 
-def test_an_external_account_is_bound(tmp_path: Path) -> None:
+def test_an_external_account_is_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A CA with customer accounts gets the binding; without one the failure says what it wants."""
     secret = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
+    monkeypatch.setenv("EDGE_TEST_EAB", secret)
+    monkeypatch.setenv("EDGE_TEST_BAD", "!")
+    good, bad, none = (
+        ExternalAccount("kid-1", Secret(variable=f"EDGE_TEST_{name}")) for name in ("EAB", "BAD", "NONE")
+    )
     with Pebble(external_accounts={"kid-1": secret}) as ca:
-        bound = issuer_for(ca, tmp_path / "s", external_account=ExternalAccount("kid-1", secret))
+        bound = issuer_for(ca, tmp_path / "s", external_account=good)
         asyncio.run(issue(ca, bound, FakeJournal(("a.test",)), FakePublisher()))
-        for external, words in ((None, "account"), (ExternalAccount("kid-1", "!"), "base64url")):
+        for external, words in ((None, "account"), (bad, "base64url"), (none, "not set")):
             unbound = issuer_for(ca, tmp_path / "t", external_account=external)
             with pytest.raises(IssueFailed, match=words) as caught:
                 asyncio.run(issue(ca, unbound, FakeJournal(("a.test",)), FakePublisher()))
@@ -313,3 +319,14 @@ def test_renewal_information_is_read(pebble: Pebble, tmp_path: Path) -> None:
     for garbage in (inverted, "{", "[]", '{"suggestedWindow": {"start": "2026-01-01T00:00:00", "end": "2026-01-02"}}'):
         pebble.set_renewal_info(chain, garbage)
         assert asyncio.run(issuer_for(pebble, tmp_path / "s").renewal_info(chain)).info is None
+
+
+def test_a_changed_contact_is_told_once(tmp_path: Path) -> None:
+    """A new e-mail address in the configuration reaches the account with the next attempt; none takes it away."""
+    with Pebble(nonce_reject=0) as ca:
+        for email, updates in (("", 0), ("a@example.com", 1), ("a@example.com", 1), ("b@example.com", 2), ("", 3)):
+            issuer = issuer_for(ca, tmp_path / "s", email=email)
+            asyncio.run(issue(ca, issuer, FakeJournal(("a.test",)), FakePublisher()))
+            record = json.loads(next((tmp_path / "s" / "accounts").glob("*/account.json")).read_text())
+            assert record["email"] == email
+            assert ca.requests("/my-account/") == updates

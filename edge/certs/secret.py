@@ -8,20 +8,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from edge.certs.dns.provider import dns_failure
 from edge.config.secret import Secret
+from edge.errors import CertificateError
 
 LARGEST = 64 * 1024
 """Bytes. Service account files of cloud providers have about 3 KiB."""
 
 
 def read_secret(secret: Secret) -> str:
-    """The value without white space around it, never empty. Raises: IssueFailed."""
+    """The value without white space around it, never empty. Raises: CertificateError."""
     text = _from_file(secret.file) if secret.file else os.environ.get(secret.variable, "")
     if not text.strip():
-        raise dns_failure(
-            f"{secret} is empty or not set", "put the secret there; edge reads it anew in the next attempt"
-        )
+        raise CertificateError(f"{secret} is empty or not set")
     return text.strip()
 
 
@@ -30,7 +28,7 @@ def _from_file(path: str) -> str:
         with Path(path).open("rb") as file:
             return file.read(LARGEST).decode()
     except OSError as exc:
-        raise dns_failure(f"the secret in {path} cannot be read: {(exc.strerror or 'error').lower()}") from exc
+        raise CertificateError(f"the secret in {path} cannot be read: {(exc.strerror or 'error').lower()}") from exc
     except UnicodeDecodeError:
         # The cause is left out on purpose: the exception holds the bytes.
-        raise dns_failure(f"the secret in {path} is not UTF-8 text") from None
+        raise CertificateError(f"the secret in {path} is not UTF-8 text") from None
