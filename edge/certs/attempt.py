@@ -44,7 +44,8 @@ class Outcome(Struct, frozen=True):
 
 class Attempt:
     """Everything that one attempt needs; `live` is the certificate in service, if any; `cas` names the
-    CAs whose certificates are welcome when another process has got one."""
+    CAs whose certificates are welcome when another process has got one. `has_ordered` tells afterwards whether production was
+    asked at all: a rehearsal that fails ends the attempt before."""
 
     def __init__(
         self,
@@ -57,15 +58,18 @@ class Attempt:
         cas: Collection[str] = (),
         wall_clock: Callable[[], float],
         progress: Progress,
+        is_rehearsed: bool = False,
     ) -> None:
         self._spec = spec
         self._store = store
         self._issuer = issuer
         self._publisher = publisher
         self._live = live
+        self.has_ordered = False
         self._cas = {issuer.name, *cas}
         self._wall_clock = wall_clock
         self._progress = progress
+        self._is_rehearsed = is_rehearsed
 
     async def run(self) -> Outcome:
         """Raises: IssueFailed. Trouble with the disk is one too, of class LOCAL."""
@@ -89,6 +93,10 @@ class Attempt:
         return Outcome(How.FOUND, stored)
 
     async def _order(self) -> Outcome:
+        if self._is_rehearsed:
+            self._progress("dry run")
+            await self._issuer.rehearse(self._spec.names, self._publisher, options=self._spec.options)
+        self.has_ordered = True
         finished = self._live.leaf.public_key if self._live else None
         journal = open_journal(
             self._store.storage,

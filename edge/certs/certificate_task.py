@@ -21,6 +21,7 @@ from edge.certs.issuer import IssueFailed, Issuer
 from edge.certs.messages import failure_fields, is_for_a_human, serving, utc
 from edge.certs.publisher import Publisher
 from edge.certs.record import CertificateRecord
+from edge.certs.rehearsal import wants_rehearsal
 from edge.certs.renewal import MINUTE, Urgency, urgency
 from edge.certs.schedule import Action, Due, next_due, sleep_before
 from edge.certs.state import failed, forgiven
@@ -153,6 +154,7 @@ class CertificateTask:
             await self._sleep(BUSY_PAUSE)
 
     async def _attempt(self, issuer: Issuer) -> How:
+        state = self._record.state
         attempt = Attempt(
             self.spec,
             self._record.store,
@@ -160,10 +162,16 @@ class CertificateTask:
             self._publisher,
             live=self._record.live,
             cas=tuple(self._authorities),
+            is_rehearsed=wants_rehearsal(state.streaks, issuer.name, state.ordered_at, self._record.now()),
             wall_clock=self._record.now,
             progress=self._note_progress,
         )
-        outcome = await attempt.run()
+        try:
+            outcome = await attempt.run()
+        finally:
+            if attempt.has_ordered:
+                ordered_at = self._record.now()
+                self._record.update(state=msgspec.structs.replace(self._record.state, ordered_at=ordered_at))
         if outcome.how is How.FOUND and outcome.stored:
             self._record.adopt(outcome.stored)
         elif outcome.stored:

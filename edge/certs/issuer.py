@@ -132,6 +132,11 @@ class Issuer(Protocol):
         Raises: IssueFailed, StorageError.
         """
 
+    async def rehearse(
+        self, names: tuple[str, ...], publisher: Publisher, *, options: CertificateOptions = USUAL
+    ) -> bool:
+        """Prove the names where failures are cheap; False when this CA has no such place. Raises: IssueFailed, StorageError."""
+
     async def renewal_info(self, chain: bytes) -> RenewalAnswer:
         """The CA's advice for this certificate (PEM chain). Raises: IssueFailed."""
 

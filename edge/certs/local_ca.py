@@ -77,6 +77,12 @@ class LocalIssuer:
         progress("issued")
         return leaf.public_bytes(Encoding.PEM)
 
+    async def rehearse(
+        self, names: tuple[str, ...], publisher: Publisher, *, options: CertificateOptions = USUAL
+    ) -> bool:
+        """Nothing is proved here."""
+        return False
+
     async def renewal_info(self, chain: bytes) -> RenewalAnswer:
         """No advice: the manager renews by lifetime."""
         return RenewalAnswer(None, self._wall_clock() + timedelta(days=1).total_seconds())

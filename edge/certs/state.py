@@ -45,6 +45,8 @@ class CertificateState(Struct, frozen=True):
     renew_reason: str = ""
     next_poll: float = 0.0
     poll_failures: int = 0
+    ordered_at: float = 0.0
+    """When a CA was last asked for a certificate, rather than for a dry run."""
     streaks: tuple[Streak, ...] = ()
     """Failures in a row by CA, which decide whom to ask next."""
     in_use: bool = True
@@ -87,6 +89,7 @@ def for_certificate(state: CertificateState, leaf: Leaf, now: float) -> Certific
             failing_since=state.failing_since,
             next_attempt=state.next_attempt,
             last_error=state.last_error,
+            ordered_at=state.ordered_at,
             streaks=state.streaks,
         )
     return fresh
@@ -108,6 +111,7 @@ def moved(state: CertificateState, seconds: float) -> CertificateState:
         next_attempt=_moved(state.next_attempt, seconds),
         issued=tuple(at + seconds for at in state.issued),
         next_poll=_moved(state.next_poll, seconds),
+        ordered_at=_moved(state.ordered_at, seconds),
         streaks=tuple(
             msgspec.structs.replace(
                 streak, since=streak.since + seconds, last=streak.last + seconds, until=_moved(streak.until, seconds)

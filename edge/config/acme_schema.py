@@ -106,6 +106,9 @@ class CA(Struct, frozen=True):
 
     external_account: ExternalAccount | None = None
 
+    staging: str = ""
+    """Directory URL of the CA's test system; "" for none that is known."""
+
 
 class Acme(Struct, frozen=True):
     """How certificates are obtained."""
@@ -125,6 +128,10 @@ class Acme(Struct, frozen=True):
     external_account: ExternalAccount | None = None
     """For CAs that want one."""
 
+    staging: str = ""
+    """Directory URL of the CA's test system, where proofs are rehearsed after failed validations; "" for none but the one that
+    is known of Let's Encrypt."""
+
     fallback: tuple[CA, ...] = ()
     """Asked in this order while the ones before do not work."""
 
@@ -134,4 +141,4 @@ class Acme(Struct, frozen=True):
     @property
     def authorities(self) -> tuple[CA, ...]:
         """All CAs, the preferred one first."""
-        return (CA(self.directory, self.ca_file, self.external_account), *self.fallback)
+        return (CA(self.directory, self.ca_file, self.external_account, self.staging), *self.fallback)

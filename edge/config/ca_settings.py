@@ -18,6 +18,9 @@ DIRECTORIES: Final = {
 }
 """Words for ACME directories that people should not have to look up."""
 
+STAGING: Final = {DIRECTORIES["letsencrypt"]: DIRECTORIES["letsencrypt-staging"]}
+"""Test systems of CAs by directory, where that is known."""
+
 _KID = re.compile(r"[\x21-\x7e]{1,256}").fullmatch
 
 

@@ -73,6 +73,7 @@ class RawSettings(Struct, frozen=True):
     certificate: dict[str, Given[Any]] = {}
     acme_dns: RawTable | None = None
     acme_fallback: tuple[RawTable, ...] = ()
+    acme_staging: Given[str] | None = None
     eab: dict[str, Given[Any]] = {}
 
 

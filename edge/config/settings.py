@@ -86,6 +86,7 @@ def resolve_acme(raw: RawSettings, environ: Mapping[str, str], complaints: Compl
         email=complaints.attempt_or(raw.email, parse_email, default.email),
         ca_file=complaints.attempt_path(raw.acme_ca_file, certificate_file) or default.ca_file,
         external_account=resolve_external_account(raw.eab, environ, complaints),
+        staging=complaints.attempt_or(raw.acme_staging, parse_directory, default.staging),
         fallback=resolve_fallback(raw, environ, complaints),
         dns=resolve_dns(raw.acme_dns, environ, complaints),
     )

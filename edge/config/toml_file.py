@@ -25,6 +25,7 @@ MAX_FILE: Final = 1024 * 1024
 FIELD_OF_KEY: Final = {
     ("acme", "directory"): "acme_directory",
     ("acme", "ca_file"): "acme_ca_file",
+    ("acme", "staging"): "acme_staging",
     ("log", "access"): "access_log",
     ("log", "format"): "log_format",
 }

@@ -76,6 +76,10 @@ class AcmeTable(Struct, frozen=True):
     ca_file: str | UnsetType = UNSET
     """PEM file with an extra trust root for the directory's own TLS (Pebble, step-ca)."""
 
+    staging: str | UnsetType = UNSET
+    """Directory URL of the CA's test system. After two failed validations proofs are tried there first, where failures do not
+    count. Default: that of Let's Encrypt for Let's Encrypt, else none."""
+
     eab_kid: str | UnsetType = UNSET
     """Key identifier of the external account that some CAs want (ZeroSSL, Google, Actalis …)."""
 

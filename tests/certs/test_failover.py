@@ -8,6 +8,7 @@ import pytest
 
 from edge.certs.failover import Streak, choose_ca, with_failure, with_waits
 from edge.certs.issuer import ErrorClass
+from edge.certs.rehearsal import wants_rehearsal
 from edge.certs.renewal import Urgency
 from edge.certs.throttle import Throttle
 from tests.certs.fakes import FakeCA, MemoryStorage, ScriptedIssuer, fail_on, failure
@@ -157,6 +158,37 @@ def test_a_limit_of_the_account_holds_all_certificates_back() -> None:
         await other.start(5 * MINUTE)
         await other.manager.stop()
         assert other.orders == 9
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("failures", "ordered_ago", "expected"),
+    [(1, 60, False), (2, 60, True), (4, 60, True), (5, 60, False), (6, 60, True), (11, 60, False), (3, DAY, False)],
+)
+def test_when_a_proof_is_rehearsed(failures: int, ordered_ago: float, expected: bool) -> None:
+    """After two failed validations; not every sixth time, and not when production was last asked a day ago."""
+    streaks = [streak(VALIDATION, failures)]
+    assert wants_rehearsal(streaks, "A", START - ordered_ago, START) is expected
+    assert not wants_rehearsal(streaks, "B", START, START)
+    assert not wants_rehearsal([streak(TRANSPORT, failures)], "A", START, START)
+
+
+def test_a_failed_rehearsal_spares_the_ca() -> None:
+    """Failures go on at the test system; when it succeeds, production follows at once; without one nothing changes."""
+
+    async def main() -> None:
+        world = World()
+        world.issuer.script = [failure(VALIDATION), failure(VALIDATION)]
+        world.issuer.rehearsal_failure = failure(VALIDATION)
+        await world.start(90 * MINUTE)
+        assert len(world.issuer.attempts) == 2
+        assert len(world.issuer.rehearsals) == 3
+        world.issuer.rehearsal_failure = None
+        await asyncio.sleep(2 * HOUR)
+        assert world.kind() == "acme"
+        assert len(world.issuer.attempts) == 3
+        await world.manager.stop()
 
     run(main())
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from josepy.jwk import JWK
+
 from edge.certs.acme.account import Accounts
 from edge.certs.acme.attempt import Attempt, within
 from edge.certs.acme.certificate_id import certificate_id
@@ -16,16 +18,20 @@ from edge.certs.acme.memory import ChallengeMemory
 from edge.certs.acme.network import Network
 from edge.certs.acme.ordering import refuse_wildcards
 from edge.certs.acme.presence import Presence
-from edge.certs.acme.problems import ProblemFailure
+from edge.certs.acme.problems import ProblemFailure, clean
 from edge.certs.acme.proving import Prover
+from edge.certs.acme.rehearsing import rehearse
 from edge.certs.acme.renewal_info import ask_renewal_info
 from edge.certs.acme.threads import call
 from edge.certs.acme.urls import authority_of
 from edge.certs.dns.records import DNSRecords
-from edge.certs.issuer import Journal, Progress, RenewalAnswer
+from edge.certs.issuer import ErrorClass, IssueFailed, Journal, Progress, RenewalAnswer
 from edge.certs.publisher import Publisher
 from edge.config.acme_schema import USUAL, CertificateOptions, ExternalAccount
 from edge.storage.contract import Storage
+from edge.telemetry.logs import get_logger
+
+log = get_logger("certs")
 
 _NAMES = {
     "acme-v02.api.letsencrypt.org": "Let's Encrypt",
@@ -43,8 +49,8 @@ class AcmeIssuer:
     """An `Issuer` for the CA behind `directory_url`.
 
     `ca_file` adds a trust root for the directory's own TLS; `external_account` binds a new account to one made on the CA's web
-    site; `records` put proofs into DNS, and without them there are no wildcards. Several attempts may run at once. Not shared
-    between event loops.
+    site; `records` put proofs into DNS, and without them there are no wildcards; `staging` is the CA's test system. Several
+    attempts may run at once. Not shared between event loops.
     """
 
     def __init__(
@@ -56,6 +62,7 @@ class AcmeIssuer:
         email: str = "",
         external_account: ExternalAccount | None = None,
         records: DNSRecords | None = None,
+        staging: AcmeIssuer | None = None,
         limits: Limits | None = None,
         wall_clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -64,6 +71,7 @@ class AcmeIssuer:
         self._directory_url = directory_url
         self._ca_file = ca_file
         self._records = records
+        self._staging = staging
         self._limits = limits or Limits()
         self._wall_clock = wall_clock
         self._sleep = sleep
@@ -98,19 +106,38 @@ class AcmeIssuer:
             progress("account")
             await conversation.start(self._directory_url)
             key = await self._accounts.open(conversation)
-            prover = Prover(
-                conversation,
-                key,
-                publisher=publisher,
-                presence=self._presence,
-                records=self._records,
-                wanted=options.challenge,
-                memory=self._memory,
-                wall_clock=self._wall_clock,
-            )
+            prover = self._prover(conversation, key, publisher, options)
             predecessor = certificate_id(replaces) if replaces and conversation.directory.renewal_info else ""
             attempt = Attempt(names, journal, conversation, prover, progress, predecessor, options)
             return await self._run(attempt)
+
+    async def rehearse(
+        self, names: tuple[str, ...], publisher: Publisher, *, options: CertificateOptions = USUAL
+    ) -> bool:
+        """Prove the names at the CA's test system; False when there is none, or it is not to be had. Raises: IssueFailed when
+        it finds no proof."""
+        if self._staging is None:
+            return False
+        try:
+            await self._staging.prove(names, publisher, options)
+        except IssueFailed as exc:
+            if exc.error_class is not ErrorClass.VALIDATION:
+                log.info("no dry run", ca=self._staging.name, cause=exc.detail)
+                return False
+            detail = clean(f"in the dry run at {self._staging.name}: {exc.detail}")
+            raise IssueFailed(exc.error_class, exc.phase, detail, hint=exc.hint) from exc
+        return True
+
+    async def prove(self, names: tuple[str, ...], publisher: Publisher, options: CertificateOptions) -> None:
+        """Order, prove, and go away. Raises: IssueFailed, StorageError."""
+        limit = self._limits.attempt
+        async with (
+            within(limit, "order", "the dry run came to no end", order_is_dead=True),
+            self._talk() as conversation,
+        ):
+            await conversation.start(self._directory_url)
+            key = await self._accounts.open(conversation)
+            await rehearse(conversation, self._prover(conversation, key, publisher, options), names, options)
 
     async def renewal_info(self, chain: bytes) -> RenewalAnswer:
         """The CA's advice for this certificate (PEM chain). Raises: IssueFailed."""
@@ -123,6 +150,22 @@ class AcmeIssuer:
         for network in list(self._networks):
             network.close()
         self._presence.leave_all()
+        if self._staging is not None:
+            await self._staging.close()
+
+    def _prover(
+        self, conversation: Conversation, key: JWK, publisher: Publisher, options: CertificateOptions
+    ) -> Prover:
+        return Prover(
+            conversation,
+            key,
+            publisher=publisher,
+            presence=self._presence,
+            records=self._records,
+            wanted=options.challenge,
+            memory=self._memory,
+            wall_clock=self._wall_clock,
+        )
 
     async def _run(self, attempt: Attempt) -> bytes:
         """Once more with the account registered again when the CA has forgotten it."""

@@ -330,3 +330,29 @@ def test_a_changed_contact_is_told_once(tmp_path: Path) -> None:
             record = json.loads(next((tmp_path / "s" / "accounts").glob("*/account.json")).read_text())
             assert record["email"] == email
             assert ca.requests("/my-account/") == updates
+
+
+def test_a_rehearsal_proves_and_orders_nothing(pebble: Pebble, tmp_path: Path) -> None:
+    """The test system sees an order and a proof and no finalize; its authorizations are given back; its failure says where."""
+    staging = issuer_for(pebble, tmp_path / "staging")
+    issuer = issuer_for(pebble, tmp_path / "s", staging=staging)
+    publisher = FakePublisher()
+
+    async def main() -> None:
+        async with publisher.listening(pebble.http_port, pebble.tls_port):
+            assert await issuer.rehearse(("dry.test",), publisher)
+            assert len(publisher.history) == 1
+            assert await issuer.rehearse(("dry.test",), publisher), "again, and proved again"
+            assert len(publisher.history) == 2
+            publisher.silent = True
+            with pytest.raises(IssueFailed, match="in the dry run at localhost") as caught:
+                await issuer.rehearse(("dry.test",), publisher)
+            assert caught.value.error_class is ErrorClass.VALIDATION
+            await issuer.close()
+
+    finalized = pebble.requests("/finalize-order")
+    asyncio.run(main())
+    assert pebble.requests("/finalize-order") == finalized
+    assert not asyncio.run(staging.rehearse(("dry.test",), publisher)), "a CA without a test system"
+    away = AcmeIssuer("https://127.0.0.1:1/dir", FileSystemStorage(tmp_path / "a"), sleep=quickly)
+    assert not asyncio.run(issuer_for(pebble, tmp_path / "s", staging=away).rehearse(("dry.test",), publisher))
