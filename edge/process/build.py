@@ -20,6 +20,7 @@ from edge.certs.issuer import Issuer
 from edge.certs.local_ca import LocalIssuer
 from edge.certs.manager import Manager
 from edge.certs.publisher import Publisher
+from edge.certs.reachability import observe
 from edge.config.acme_schema import CA
 from edge.config.ca_settings import STAGING
 from edge.config.schema import Acme, Config, Site
@@ -152,4 +153,5 @@ def _public_issuer(storage: Storage, ca: CA, email: str, records: DNSRecords | N
         external_account=ca.external_account,
         records=records,
         staging=staging,
+        observe=observe,
     )

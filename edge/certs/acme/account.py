@@ -24,6 +24,7 @@ from josepy.jwk import JWK, JWKEC
 from msgspec import Struct
 
 from edge.certs.acme.conversation import Conversation
+from edge.certs.acme.key_change import signed_by_new_key
 from edge.certs.acme.network import Reply
 from edge.certs.acme.problems import ProblemFailure
 from edge.certs.acme.transport import nonsense
@@ -100,6 +101,7 @@ class Accounts:
             if key is None or record is None:
                 async with self._exclusive():
                     key, record = await self._find_or_register(conversation)
+            key = await self._settle_key_change(conversation, key, record)
             conversation.sign_with(key, record.url)
             if record.email != self._email:
                 await self._tell_contact(conversation, record)
@@ -137,6 +139,47 @@ class Accounts:
             log.warning(
                 "account registered again; CAA records that name the old one need a change", account=url, old=record.url
             )
+
+    async def change_key(self, conversation: Conversation) -> None:
+        """Give the account a new key; the CA knows the account by its URL, which stays. Raises: IssueFailed, StorageError."""
+        async with self._one_at_a_time, self._exclusive():
+            old, record, url = self._load_key(), self._load_record(), conversation.directory.key_change
+            if old is None or record is None or not url:
+                what = "there is no account yet" if url else "the CA does not change keys"
+                raise IssueFailed(ErrorClass.ACCOUNT, "account", what)
+            new = self._load_key("key.next.pem") or self._make_key("key.next.pem")
+            conversation.sign_with(old, record.url)
+            try:
+                await conversation.post("account", url, signed_by_new_key(record.url, old, new, url), repeatable=False)
+            except ProblemFailure:
+                if await self._find_quietly(conversation, new) != record.url:
+                    raise  # else it was changed already, before a crash
+            self._adopt_key()
+            log.info("account key changed", account=record.url, ca=host_of(self._directory_url))
+
+    async def _settle_key_change(self, conversation: Conversation, key: JWK, record: AccountRecord) -> JWK:
+        """The account's key after a key change that a crash may have interrupted."""
+        new = self._load_key("key.next.pem")
+        if new is None:
+            return key
+        if await self._find(conversation, new) != record.url:
+            self._storage.delete(f"{self.directory}/key.next.pem")  # the CA has never heard of it
+            return key
+        self._adopt_key()
+        return new
+
+    async def _find_quietly(self, conversation: Conversation, key: JWK) -> str:
+        try:
+            return await self._find(conversation, key)
+        except ProblemFailure:
+            return ""
+
+    def _adopt_key(self) -> None:
+        """One atomic replacement; the spare file goes afterwards."""
+        pem = self._storage.load(f"{self.directory}/key.next.pem")
+        assert pem is not None
+        self._storage.store(f"{self.directory}/key.pem", pem)
+        self._storage.delete(f"{self.directory}/key.next.pem")
 
     # -- registering ---------------------------------------------------------------------------------------------------
 
@@ -217,24 +260,24 @@ class Accounts:
             await self._sleep(1.0)
         raise IssueFailed(ErrorClass.LOCAL, "account", "another process holds the lock of the account for too long")
 
-    def _load_key(self) -> JWK | None:
-        pem = self._storage.load(f"{self.directory}/key.pem")
+    def _load_key(self, name: str = "key.pem") -> JWK | None:
+        pem = self._storage.load(f"{self.directory}/{name}")
         if pem is None:
             return None
         try:
             key = JWK.load(pem)
         except (josepy.errors.Error, ValueError, TypeError) as exc:
-            raise self._damaged("key.pem") from exc
+            raise self._damaged(name) from exc
         if not isinstance(key, JWKEC) or key.key.curve.name != "secp256r1":
-            raise self._damaged("key.pem")
+            raise self._damaged(name)
         return key
 
-    def _make_key(self) -> JWK:
+    def _make_key(self, name: str = "key.pem") -> JWK:
         private = ec.generate_private_key(ec.SECP256R1())
         pem = private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        self._storage.store(f"{self.directory}/key.pem", pem)
+        self._storage.store(f"{self.directory}/{name}", pem)
         return JWK.load(pem)
 
     def _load_record(self) -> AccountRecord | None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 from josepy.jwk import JWK
 
@@ -39,6 +40,13 @@ _NAMES = {
 }
 
 
+MOST_OBSERVED = 3
+"""Names that are looked at from here after a failed validation; the first ones tell enough."""
+
+Observe: TypeAlias = Callable[[str, Publisher], Awaitable[str]]
+"""What is seen of a name from here, in one sentence or ""."""
+
+
 def ca_name(directory_url: str) -> str:
     """What messages call a CA: a name people know, else host and port of its directory."""
     authority = authority_of(directory_url)
@@ -49,8 +57,8 @@ class AcmeIssuer:
     """An `Issuer` for the CA behind `directory_url`.
 
     `ca_file` adds a trust root for the directory's own TLS; `external_account` binds a new account to one made on the CA's web
-    site; `records` put proofs into DNS, and without them there are no wildcards; `staging` is the CA's test system. Several
-    attempts may run at once. Not shared between event loops.
+    site; `records` put proofs into DNS, and without them there are no wildcards; `staging` is the CA's test system;
+    `observe` looks at a name that was not validated. Several attempts may run at once. Not shared between event loops.
     """
 
     def __init__(
@@ -63,6 +71,7 @@ class AcmeIssuer:
         external_account: ExternalAccount | None = None,
         records: DNSRecords | None = None,
         staging: AcmeIssuer | None = None,
+        observe: Observe | None = None,
         limits: Limits | None = None,
         wall_clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -72,6 +81,7 @@ class AcmeIssuer:
         self._ca_file = ca_file
         self._records = records
         self._staging = staging
+        self._observe = observe
         self._limits = limits or Limits()
         self._wall_clock = wall_clock
         self._sleep = sleep
@@ -109,7 +119,11 @@ class AcmeIssuer:
             prover = self._prover(conversation, key, publisher, options)
             predecessor = certificate_id(replaces) if replaces and conversation.directory.renewal_info else ""
             attempt = Attempt(names, journal, conversation, prover, progress, predecessor, options)
-            return await self._run(attempt)
+            try:
+                return await self._run(attempt)
+            except IssueFailed as exc:
+                await self._enrich(exc, names, publisher)
+                raise
 
     async def rehearse(
         self, names: tuple[str, ...], publisher: Publisher, *, options: CertificateOptions = USUAL
@@ -139,6 +153,12 @@ class AcmeIssuer:
             key = await self._accounts.open(conversation)
             await rehearse(conversation, self._prover(conversation, key, publisher, options), names, options)
 
+    async def change_account_key(self) -> None:
+        """A new key for the account, for an operator who asks for it. Raises: IssueFailed, StorageError."""
+        async with self._talk() as conversation:
+            await conversation.start(self._directory_url)
+            await self._accounts.change_key(conversation)
+
     async def renewal_info(self, chain: bytes) -> RenewalAnswer:
         """The CA's advice for this certificate (PEM chain). Raises: IssueFailed."""
         async with self._talk() as conversation:
@@ -166,6 +186,14 @@ class AcmeIssuer:
             memory=self._memory,
             wall_clock=self._wall_clock,
         )
+
+    async def _enrich(self, failure: IssueFailed, names: tuple[str, ...], publisher: Publisher) -> None:
+        """Put what is seen from here beside what the CA saw."""
+        if self._observe is None or failure.error_class is not ErrorClass.VALIDATION or "(dns-" in failure.detail:
+            return
+        failed = [name for name in names if name in failure.detail][:MOST_OBSERVED]
+        seen = await asyncio.gather(*(self._observe(name, publisher) for name in failed))
+        failure.hint = clean("; ".join(filter(None, [failure.hint, *seen])))
 
     async def _run(self, attempt: Attempt) -> bytes:
         """Once more with the account registered again when the CA has forgotten it."""

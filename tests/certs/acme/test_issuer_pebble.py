@@ -13,7 +13,7 @@ from cryptography import x509
 
 from edge.certs.acme.issuer import AcmeIssuer
 from edge.certs.issuer import ErrorClass, IssueFailed
-from edge.certs.publisher import HTTP01, TLSALPN01
+from edge.certs.publisher import HTTP01, TLSALPN01, Publisher
 from edge.config.acme_schema import ExternalAccount
 from edge.config.secret import Secret
 from edge.storage.filesystem import FileSystemStorage
@@ -356,3 +356,39 @@ def test_a_rehearsal_proves_and_orders_nothing(pebble: Pebble, tmp_path: Path) -
     assert not asyncio.run(staging.rehearse(("dry.test",), publisher)), "a CA without a test system"
     away = AcmeIssuer("https://127.0.0.1:1/dir", FileSystemStorage(tmp_path / "a"), sleep=quickly)
     assert not asyncio.run(issuer_for(pebble, tmp_path / "s", staging=away).rehearse(("dry.test",), publisher))
+
+
+def test_an_account_gets_a_new_key_and_stays_the_same(pebble: Pebble, tmp_path: Path) -> None:
+    """The URL is the old one, the next order is signed with the new key; a crash before it was adopted is made up for by the next attempt."""
+    issuer = issuer_for(pebble, tmp_path / "s")
+    asyncio.run(issue(pebble, issuer, FakeJournal(("a.test",)), FakePublisher()))
+    (directory,) = (tmp_path / "s" / "accounts").iterdir()
+    first = (directory / "key.pem").read_bytes()
+    url = json.loads((directory / "account.json").read_text())["url"]
+    asyncio.run(issuer_for(pebble, tmp_path / "s").change_account_key())
+    second = (directory / "key.pem").read_bytes()
+    assert second != first
+    (directory / "key.next.pem").write_bytes(second)
+    (directory / "key.pem").write_bytes(first)  # as if the process had died in between
+    asyncio.run(issue(pebble, issuer_for(pebble, tmp_path / "s"), FakeJournal(("a.test",)), FakePublisher()))
+    assert (directory / "key.pem").read_bytes() == second
+    assert not (directory / "key.next.pem").exists()
+    names = ("b.test",)
+    asyncio.run(issue(pebble, issuer_for(pebble, tmp_path / "s"), FakeJournal(names), FakePublisher(), names=names))
+    assert json.loads((directory / "account.json").read_text())["url"] == url
+    with pytest.raises(IssueFailed, match="no account yet"):
+        asyncio.run(issuer_for(pebble, tmp_path / "new").change_account_key())
+
+
+def test_a_failed_validation_tells_what_is_seen_from_here(pebble: Pebble, tmp_path: Path) -> None:
+    """The CA's words stay the cause; our own observation goes into the hint."""
+
+    async def observe(name: str, _: Publisher) -> str:
+        return f"seen from here: {name} leads to another server"
+
+    publisher = FakePublisher("http-01")
+    publisher.silent = True
+    issuer = issuer_for(pebble, tmp_path / "s", observe=observe)
+    with pytest.raises(IssueFailed) as caught:
+        asyncio.run(issue(pebble, issuer, FakeJournal(("seen.test",)), publisher, names=("seen.test",)))
+    assert caught.value.hint.endswith("seen from here: seen.test leads to another server")
