@@ -11,7 +11,7 @@ from edge.config.secret import Secret
 
 KeyType: TypeAlias = Literal["p256", "p384", "rsa2048", "rsa3072", "rsa4096"]
 Grouping: TypeAlias = Literal["per-name", "per-site"]
-ChallengeKind: TypeAlias = Literal["auto", "http-01", "tls-alpn-01", "dns-01"]
+ChallengeKind: TypeAlias = Literal["auto", "http-01", "tls-alpn-01", "dns-01", "dns-persist-01"]
 
 
 class ExecDNS(Struct, frozen=True, tag="exec"):
