@@ -53,6 +53,7 @@ class Connection:
     """One connection of a visitor. Made by `Server` on accept; lives until `stream_lost`."""
 
     __slots__ = (
+        "_choked",
         "_closing",
         "_discarded",
         "_draining",
@@ -65,6 +66,7 @@ class Connection:
         "deadline",
         "engine",
         "exchanges",
+        "has_stalled",
         "peer",
         "server",
         "stream",
@@ -77,12 +79,16 @@ class Connection:
     def __init__(self, server: Server, entrance: Entrance, now: float) -> None:
         self.server = server
         self.exchanges: dict[int, ServerExchange] = {}
+        self.has_stalled = False
+        """Whether some handler was told to wait with sending."""
         self.deadline = now + HANDSHAKE_TIMEOUT
         self._entrance = entrance
         self._in_turn = False
         self._flush_planned = False
         self._draining = False
         self._closing = False
+        self._choked = False
+        """Reading is paused because the engine holds enough of what this peer sent."""
         self._head_since = NEVER
         self._idle_since = now
         self._discarded = 0
@@ -100,7 +106,7 @@ class Connection:
 
     def stream_opened(self) -> None:
         """The handshake is done: greet according to the protocol that was agreed."""
-        self._idle_since = now = self.server.loop.time()
+        self._idle_since = now = self.server.clock()
         self.deadline = now + KEEP_ALIVE_TIMEOUT
         self.engine, self.peer = self._entrance.greet(self.stream)
         if self.server.draining:
@@ -110,7 +116,7 @@ class Connection:
     def data_received(self, data: bytes) -> None:
         """One turn: all events of these bytes, then one write."""
         engine = self.engine
-        now = self.server.loop.time()
+        now = self.server.clock()
         self._in_turn = True
         events = engine.receive_data(data, now)
         while True:
@@ -130,7 +136,9 @@ class Connection:
                 self.deadline = min(self.deadline, now + HEAD_TIMEOUT)
         else:
             self._head_since = NEVER
-        self._regulate_reading()
+        if not engine.wants_data:
+            self._choked = True
+            self.stream.pause_reading()
 
     def eof_received(self) -> None:
         """The client will send nothing more. Whoever is still waiting for an answer has left (as nginx sees it)."""
@@ -141,16 +149,6 @@ class Connection:
         """The socket takes bytes again."""
         self.flush()
         self._resume_exchanges()
-        self._regulate_reading()
-
-    def _regulate_reading(self) -> None:
-        """Read exactly while the engine has room for more and no handler holds its HTTP/1.1 body back."""
-        if self._closing:
-            return
-        if not self.engine.wants_data:
-            self.stream.pause_reading()
-        elif self.engine.multiplexed or not any(each.holds_body for each in self.exchanges.values()):
-            self.stream.resume_reading()
 
     def stream_lost(self, reason: str) -> None:
         """The socket is gone."""
@@ -228,7 +226,7 @@ class Connection:
         self.exchanges.pop(exchange.stream_id, None)
         exchange.detach()
         server = self.server
-        now = server.loop.time()
+        now = server.clock()
         if server.record is not None:
             server.record(exchange, now)
         if not whole:
@@ -261,14 +259,12 @@ class Connection:
             return
         if self.engine.has_buffered:
             self.data_received(b"")
-        else:
-            self._regulate_reading()
         if not self.exchanges and self._head_since == NEVER and self._discarded == 0:
             self.deadline = now + KEEP_ALIVE_TIMEOUT
 
     def resume_body(self, body: RequestBody) -> None:
         """A handler wants more of a body that it had paused."""
-        body.resume(self.server.loop.time())
+        body.resume(self.server.clock())
         self.deadline = min(self.deadline, body.deadline)
         self.flush_soon()
 
@@ -290,21 +286,28 @@ class Connection:
         if self._in_turn or self._closing:
             return
         engine, stream = self.engine, self.stream
-        while not stream.unsent:
-            data = engine.data_to_send(WRITE_SLICE)
-            if not data:
-                break
+        while not stream.unsent and (data := engine.data_to_send(WRITE_SLICE)):
             if not stream.write(data):
                 self.deadline = min(self.deadline, stream.last_progress + SEND_TIMEOUT)
             elif len(data) < WRITE_SLICE:
                 break
+        if self._choked and engine.wants_data:
+            self._choked = False
+            self.stream.resume_reading()
         if engine.must_close:
             self._finish()
         elif self.exchanges:
-            if not stream.unsent:
+            if self.has_stalled and not stream.unsent:
                 self._resume_exchanges()
         elif self._draining and engine.is_idle:
             self._close()
+        if engine.multiplexed and engine.has_buffered:
+            self.server.loop.call_soon(self._work_off)
+
+    def _work_off(self) -> None:
+        """Verdicts that an engine reaches only while its output is taken."""
+        if not self._closing:
+            self.data_received(b"")
 
     def _finish(self) -> None:
         """The engine wants the connection closed once everything is written."""
@@ -316,11 +319,14 @@ class Connection:
             self._close(linger=True)
 
     def _resume_exchanges(self) -> None:
+        self.has_stalled = False
         for exchange in [each for each in self.exchanges.values() if each.stalled]:
             if exchange.is_open and self.unsent(exchange.stream_id) <= LOW_WATER:
                 exchange.stalled = False
                 if exchange.receiver is not None:
                     exchange.receiver.resume_sending()
+            else:
+                self.has_stalled = True
 
     # -- ending -------------------------------------------------------------------------------------------------------
 
@@ -351,7 +357,7 @@ class Connection:
         if rest:
             self.stream.write(rest)
         self._closing = True
-        self.deadline = self.server.loop.time() + (LINGER_TIMEOUT if not self.stream.unsent else SEND_TIMEOUT)
+        self.deadline = self.server.clock() + (LINGER_TIMEOUT if not self.stream.unsent else SEND_TIMEOUT)
         self.stream.close(linger=linger)
 
     def abort(self) -> None:
@@ -368,7 +374,7 @@ class Connection:
         receiver = exchange.detach()
         if not exchange.status:
             exchange.status = CLIENT_GONE
-        now = self.server.loop.time()
+        now = self.server.clock()
         if not self.exchanges:
             self._idle_since = now
         if self.server.record is not None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.certs.identifiers import CertificateSpec, is_public, plan_certificates
+from edge.certs.identifiers import CertificateSpec, plan_certificates
+from edge.config.names import is_public
 from edge.config.schema import Site
 
 PUBLIC = [
