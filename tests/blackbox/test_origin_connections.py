@@ -38,7 +38,9 @@ def edge(
         yield running
 
 
-def ask_many(edge: EdgeProcess, count: int, visitors: int = 8, pause: float = 0.0, data: bytes = GET) -> Counter[object]:
+def ask_many(
+    edge: EdgeProcess, count: int, visitors: int = 8, pause: float = 0.0, data: bytes = GET
+) -> Counter[object]:
     """`count` requests over some connections at a time; how often each status came."""
     seen: Counter[object] = Counter()
 
@@ -117,8 +119,9 @@ def test_an_early_answer_reaches_an_uploader(edge: EdgeProcess, origin2: Scripte
         assert visitor.is_closed()
     with HTTP2Visitor(edge.https_port) as visitor2:
         visitor2.send(wire.headers(1, request(b"/", b"POST", (b"content-length", b"10000000")), end=False))
-        for _ in range(4):
-            visitor2.send(wire.data(1, b"x" * 16000))
+        visitor2.send(*[wire.data(1, b"x" * 16000)] * 4)
+        visitor2.read_until(lambda: visitor2.seen(wire.WINDOW_UPDATE, 1))
+        visitor2.send(*[wire.data(1, b"x" * 16000)] * 2)
         assert visitor2.wait(1) == 413
         origin2.script = answer(OK)
         assert visitor2.get(3) == 200
