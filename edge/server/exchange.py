@@ -113,6 +113,12 @@ class ServerExchange:
         connection.engine.send_head(self.stream_id, head)
         connection.flush_soon()
 
+    def open_tunnel(self, fields: Fields) -> None:
+        """Accept a handshake: bytes both ways from now on."""
+        connection = self._connection
+        if connection is not None and not self.status:
+            self.status = connection.open_tunnel(self, fields)
+
     def send_body(self, data: Buffer) -> None:
         """Append body bytes."""
         connection = self._connection
