@@ -159,6 +159,11 @@ class ServerExchange:
     # -- the connection's side ------------------------------------------------------------------------------------------
 
     @property
+    def holds_body(self) -> bool:
+        """Whether the handler wants no more of the request body for now."""
+        return self.body is not None and self.body.paused
+
+    @property
     def is_open(self) -> bool:
         """Whether the handler may still say something."""
         return self._connection is not None
