@@ -27,16 +27,25 @@ def free_port() -> int:
 class EdgeProcess:
     """`python -m edge` with the given flags, on free ports; a context manager that stops it by SIGTERM.
 
-    Everything it says is in `output`; the local CA's root, once there, in `root`.
+    Everything it says is in `output`; the local CA's root, once there, in `root`. `all_flags` False leaves ports,
+    addresses and storage to a file.
     """
 
-    def __init__(self, tmp_path: Path, *flags: str, workers: int = 2, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        tmp_path: Path,
+        *flags: str,
+        workers: int = 2,
+        env: dict[str, str] | None = None,
+        all_flags: bool = True,
+    ) -> None:
         self.http_port = free_port()
         self.https_port = free_port()
         self.storage = tmp_path / "storage"
         self.access_log = tmp_path / "access.log"
         self._lines: list[str] = []
         self._workers = workers
+        self._all_flags = all_flags
         self._extra_flags = flags
         self._env = {**os.environ, "PYTHONPATH": str(REPOSITORY), **(env or {})}
         self.process: subprocess.Popen[str]
@@ -44,9 +53,11 @@ class EdgeProcess:
     @property
     def flags(self) -> list[str]:
         """The command line; ports may be changed before `start`."""
+        place = ["--http-port", str(self.http_port), "--https-port", str(self.https_port), "--bind", "127.0.0.1"]
+        place += ["--storage", str(self.storage)]
         return [
-            *("--http-port", str(self.http_port), "--https-port", str(self.https_port), "--bind", "127.0.0.1"),
-            *("--storage", str(self.storage), "--workers", str(self._workers), "--access-log", str(self.access_log)),
+            *(place if self._all_flags else []),
+            *("--workers", str(self._workers), "--access-log", str(self.access_log)),
             *self._extra_flags,
         ]
 
