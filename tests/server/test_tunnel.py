@@ -118,6 +118,18 @@ def test_the_handler_hears_when_it_may_go_on(tunnel: Tunnel) -> None:
     assert tunnel.recorder.heard == ["resume"]
 
 
+def test_small_pieces_count_too(tunnel: Tunnel) -> None:
+    """A source that sends little at a time is stopped when that is too much together."""
+    tunnel.open()
+    tunnel.stream.full = True
+    for _ in range(2 * HIGH_WATER // 1024):
+        if tunnel.exchange.can_send:
+            tunnel.exchange.send_body(bytes(1024))
+            tunnel.loop.turn()
+    assert not tunnel.exchange.can_send
+    assert tunnel.connection.unsent(1) < HIGH_WATER + 2048
+
+
 def test_a_paused_visitor_is_not_read() -> None:
     """Back-pressure towards the visitor's half stops the socket (HTTP/1.1); what was read waits and comes first."""
     tunnel = http1_tunnel().open()

@@ -165,6 +165,16 @@ def test_bytes_leave_as_they_are_until_the_end_which_closes() -> None:
     assert engine.must_close
 
 
+def test_what_waits_for_the_socket_counts_as_unsent() -> None:
+    """Else the source of a tunnel, or of a long response, would never be told to stop."""
+    engine, _ = opened([HANDSHAKE])
+    engine.send_body(1, bytes(1000), end=False)
+    engine.send_body(1, bytes(500), end=False)
+    assert engine.unsent(1) == 1500
+    engine.data_to_send(65536)
+    assert engine.unsent(1) == 0
+
+
 def test_the_end_of_input_is_the_end_of_one_half() -> None:
     """The visitor may still listen; what it said before is delivered first."""
     engine = HTTP1Engine(b"https")
