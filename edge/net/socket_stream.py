@@ -63,12 +63,12 @@ class SocketStream:
         "_loop",
         "_queue",
         "_reading",
-        "_unsent",
         "_writing",
         "last_progress",
         "listener",
         "lost",
         "sock",
+        "unsent",
     )
 
     def __init__(self, sock: socket.socket, listener: StreamListener, loop: asyncio.AbstractEventLoop) -> None:
@@ -79,7 +79,8 @@ class SocketStream:
         self._loop = loop
         self._fd = sock.fileno()
         self._queue: deque[memoryview] = deque()
-        self._unsent = 0
+        self.unsent = 0
+        """Bytes accepted by `write` that have not left."""
         self._reading = False
         self._writing = False
         self._closing = False
@@ -88,7 +89,7 @@ class SocketStream:
 
     def __repr__(self) -> str:
         state = "lost" if self.lost else "closing" if self._closing else "open"
-        return f"<{type(self).__name__} {state} fd={self._fd} unsent={self._unsent}>"
+        return f"<{type(self).__name__} {state} fd={self._fd} unsent={self.unsent}>"
 
     @property
     def is_closing(self) -> bool:
@@ -148,32 +149,22 @@ class SocketStream:
             except OSError as error:
                 self._lose(reason_of(error))
                 return
-            if not self._deliver(data) or len(data) < READ_SIZE:
+            if not data:
+                self._end_of_input()
+            elif not self._closing:
+                self.listener.data_received(data)
+            if len(data) < READ_SIZE or not self._reading:
                 return
-
-    def _deliver(self, data: bytes) -> bool:
-        """Hand over what was read; whether to read on."""
-        if not data:
-            self._end_of_input()
-            return False
-        if not self._closing:
-            self.listener.data_received(data)
-        return self._reading
 
     def _end_of_input(self) -> None:
         self.pause_reading()
         if self._closing:
-            if not self._unsent:
+            if not self.unsent:
                 self._lose("")
         else:
             self.listener.eof_received()
 
     # -- writing ------------------------------------------------------------------------------------------------------
-
-    @property
-    def unsent(self) -> int:
-        """Bytes accepted by `write` that have not left."""
-        return self._unsent
 
     def write(self, data: Buffer) -> bool:
         """Send now what the socket takes, keep the rest in order. True when nothing is left behind."""
@@ -191,18 +182,18 @@ class SocketStream:
                 self._loop.call_soon(self._writing_failed, reason_of(error))
                 return True
             if sent == len(view):
-                self.last_progress = self._loop.time()
                 return True
             if sent:
-                self.last_progress = self._loop.time()
                 view = memoryview(view)[sent:]
             else:
                 self._enqueue(memoryview(view))
                 return False
 
     def _enqueue(self, view: memoryview) -> None:
+        if not self._queue:
+            self.last_progress = self._loop.time()
         self._queue.append(view)
-        self._unsent += len(view)
+        self.unsent += len(view)
         if not self._writing:
             self._writing = True
             self._loop.add_writer(self._fd, self._on_writable)
@@ -222,7 +213,7 @@ class SocketStream:
                 sent = self._send(view)
                 if not sent:
                     return
-                self._unsent -= sent
+                self.unsent -= sent
                 self.last_progress = self._loop.time()
                 if sent == len(view):
                     queue.popleft()
@@ -324,6 +315,6 @@ class SocketStream:
         self.pause_reading()
         self._stop_writing()
         self._queue.clear()
-        self._unsent = 0
+        self.unsent = 0
         self.sock.close()
         self.listener.stream_lost(reason)

@@ -30,7 +30,7 @@ class ByteStream(Protocol):
     """A connected socket, with or without TLS, driven from reader and writer callbacks; no transport, no task."""
 
     last_progress: float
-    """Monotonic time at which bytes last left the socket (for SEND_TIMEOUT)."""
+    """While `unsent`: monotonic time at which bytes last left the socket, or waiting began (for SEND_TIMEOUT)."""
 
     @property
     def unsent(self) -> int:

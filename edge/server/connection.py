@@ -60,6 +60,7 @@ class Connection:
         "_draining",
         "_entrance",
         "_flush_planned",
+        "_has_news",
         "_head_since",
         "_idle_since",
         "_in_turn",
@@ -67,6 +68,7 @@ class Connection:
         "deadline",
         "engine",
         "exchanges",
+        "has_stalled",
         "peer",
         "server",
         "stream",
@@ -79,12 +81,16 @@ class Connection:
     def __init__(self, server: Server, entrance: Entrance, now: float) -> None:
         self.server = server
         self.exchanges: dict[int, ServerExchange] = {}
+        self.has_stalled = False
+        """Whether some handler was told to wait with sending."""
         self.deadline = now + HANDSHAKE_TIMEOUT
         self._entrance = entrance
         self._in_turn = False
         self._flush_planned = False
         self._draining = False
         self._closing = False
+        self._has_news = False
+        """Something was said to an HTTP/1.1 engine in this turn, or by it, that may have to be written."""
         self._choked = False
         """Reading is paused because the engine holds enough of what this peer sent."""
         self._head_since = NEVER
@@ -104,7 +110,7 @@ class Connection:
 
     def stream_opened(self) -> None:
         """The handshake is done: greet according to the protocol that was agreed."""
-        self._idle_since = now = self.server.loop.time()
+        self._idle_since = now = self.server.clock()
         self.deadline = now + KEEP_ALIVE_TIMEOUT
         self.engine, self.peer = self._entrance.greet(self.stream)
         if self.server.draining:
@@ -114,29 +120,32 @@ class Connection:
     def data_received(self, data: bytes) -> None:
         """One turn: all events of these bytes, then one write."""
         engine = self.engine
-        now = self.server.loop.time()
+        now = self.server.clock()
         self._in_turn = True
         events = engine.receive_data(data, now)
         while True:
             for event in events:
                 if type(event) is RequestReceived:
+                    self._head_since = NEVER  # a head that is in progress now began after this one
                     self._request_received(event, now)
                 else:
+                    self._has_news = True
                     self._dispatch(event, now)
             if not engine.has_buffered or self._closing or (self.exchanges and not engine.multiplexed):
                 break
             events = engine.receive_data(b"", now)
         self._in_turn = False
-        self.flush()
+        if self._has_news or engine.multiplexed:
+            self._has_news = False
+            self.flush()
         if engine.head_in_progress:
             if self._head_since == NEVER:
                 self._head_since = now
                 self.deadline = min(self.deadline, now + HEAD_TIMEOUT)
         else:
             self._head_since = NEVER
-        if not engine.wants_data:
-            self._choked = True
-            self.stream.pause_reading()
+        if self._choked or not engine.wants_data:
+            self._regulate_reading()
 
     def eof_received(self) -> None:
         """The client will send nothing more. Whoever waits for an answer has left (as nginx sees it); half a tunnel goes on."""
@@ -151,6 +160,16 @@ class Connection:
         """The socket takes bytes again."""
         self.flush()
         self._resume_exchanges()
+
+    def _regulate_reading(self) -> None:
+        """Read exactly while the engine has room for more and no handler holds its HTTP/1.1 body back."""
+        if self._closing:
+            return
+        self._choked = not self.engine.wants_data
+        if self._choked:
+            self.stream.pause_reading()
+        elif self.engine.multiplexed or not any(each.holds_body for each in self.exchanges.values()):
+            self.stream.resume_reading()
 
     def stream_lost(self, reason: str) -> None:
         """The socket is gone."""
@@ -229,7 +248,7 @@ class Connection:
         self.exchanges.pop(exchange.stream_id, None)
         exchange.detach()
         server = self.server
-        now = server.loop.time()
+        now = server.clock()
         if server.record is not None:
             server.record(exchange, now)
         if not whole:
@@ -241,7 +260,9 @@ class Connection:
             self._stop_body(exchange.body, now)
         if not self.exchanges:
             self._idle_since = now
-        if not self._in_turn:
+        if self._in_turn:
+            self._has_news = True
+        else:
             self._continue(now)
 
     def _stop_body(self, body: RequestBody, now: float) -> None:
@@ -262,6 +283,8 @@ class Connection:
             return
         if self.engine.has_buffered:
             self.data_received(b"")
+        elif self._choked or not self.engine.wants_data:
+            self._regulate_reading()
         if not self.exchanges and self._head_since == NEVER and self._discarded == 0:
             self.deadline = now + KEEP_ALIVE_TIMEOUT
 
@@ -278,7 +301,7 @@ class Connection:
 
     def resume_body(self, body: RequestBody) -> None:
         """A handler wants more of a body that it had paused."""
-        body.resume(self.server.loop.time())
+        body.resume(self.server.clock())
         self.deadline = min(self.deadline, body.deadline)
         self.flush_soon()
 
@@ -286,6 +309,7 @@ class Connection:
 
     def flush_soon(self) -> None:
         """Write at the end of this turn of the loop."""
+        self._has_news = True
         if not self._in_turn and not self._flush_planned:
             self._flush_planned = True
             self.server.plan_flush(self)
@@ -300,21 +324,17 @@ class Connection:
         if self._in_turn or self._closing:
             return
         engine, stream = self.engine, self.stream
-        while not stream.unsent:
-            data = engine.data_to_send(WRITE_SLICE)
-            if not data:
-                break
+        while not stream.unsent and (data := engine.data_to_send(WRITE_SLICE)):
             if not stream.write(data):
                 self.deadline = min(self.deadline, stream.last_progress + SEND_TIMEOUT)
             elif len(data) < WRITE_SLICE:
                 break
-        if self._choked and engine.wants_data:
-            self._choked = False
-            self.stream.resume_reading()
+        if self._choked:
+            self._regulate_reading()
         if engine.must_close:
             self._finish()
         elif self.exchanges:
-            if not stream.unsent:
+            if self.has_stalled and not stream.unsent:
                 self._resume_exchanges()
         elif self._draining and engine.is_idle:
             self._close()
@@ -336,11 +356,14 @@ class Connection:
             self._close(linger=True)
 
     def _resume_exchanges(self) -> None:
+        self.has_stalled = False
         for exchange in [each for each in self.exchanges.values() if each.stalled]:
             if exchange.is_open and self.unsent(exchange.stream_id) <= LOW_WATER:
                 exchange.stalled = False
                 if exchange.receiver is not None:
                     exchange.receiver.resume_sending()
+            else:
+                self.has_stalled = True
 
     # -- ending -------------------------------------------------------------------------------------------------------
 
@@ -371,7 +394,7 @@ class Connection:
         if rest:
             self.stream.write(rest)
         self._closing = True
-        self.deadline = self.server.loop.time() + (LINGER_TIMEOUT if not self.stream.unsent else SEND_TIMEOUT)
+        self.deadline = self.server.clock() + (LINGER_TIMEOUT if not self.stream.unsent else SEND_TIMEOUT)
         self.stream.close(linger=linger)
 
     def abort(self) -> None:
@@ -388,7 +411,7 @@ class Connection:
         receiver = exchange.detach()
         if not exchange.status:
             exchange.status = CLIENT_GONE
-        now = self.server.loop.time()
+        now = self.server.clock()
         if not self.exchanges:
             self._idle_since = now
         if self.server.record is not None:

@@ -40,11 +40,32 @@ _ordinary: set[Field] = set()
 _normalise_authority = lru_cache(maxsize=256)(normalise_authority)
 
 
+_MEMO_HEADS: Final = 1024
+_MEMO_HEAD: Final = 2048
+"""Remembered header lists of requests without a body, and the longest of them; as in `request_head` for HTTP/1.1."""
+
+_known: dict[tuple[bytes, Fields], Request] = {}
+
+
 def parse_request(headers: Fields, ended: bool, scheme: bytes) -> Request:
     """The request that `headers` describe; `ended` when END_STREAM came with them, `scheme` is the transport's.
 
     Raises: RequestRefused with the status that tells the client why.
     """
+    if not ended:
+        return _parse(headers, ended, scheme)
+    key = (scheme, headers)
+    known = _known.get(key)
+    if known is None:
+        known = _parse(headers, ended, scheme)
+        if sum(map(len, chain.from_iterable(headers))) <= _MEMO_HEAD:
+            if len(_known) >= _MEMO_HEADS:
+                _known.clear()
+            _known[key] = known
+    return known
+
+
+def _parse(headers: Fields, ended: bool, scheme: bytes) -> Request:
     pseudo = _split_pseudo(headers)
     method = pseudo.get(b":method", b"")
     upgrade = b""

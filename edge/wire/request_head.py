@@ -39,6 +39,11 @@ class ParsedHead(Struct, frozen=True, gc=False):
     persistent: bool
 
 
+def known_head(head: bytes, scheme: bytes) -> ParsedHead | None:
+    """What `parse_request_head` said of exactly these bytes, if it is remembered."""
+    return _memo.get((head, scheme))
+
+
 def parse_request_head(head: bytes, scheme: bytes) -> ParsedHead:
     """The request in `head`, which ends with its only empty line; `scheme` is the transport's.
 

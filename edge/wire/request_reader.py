@@ -31,7 +31,7 @@ from edge.wire.engine import (
     StreamAborted,
 )
 from edge.wire.head_syntax import END_OF_HEAD, find_broken_line_end
-from edge.wire.request_head import parse_request_head
+from edge.wire.request_head import ParsedHead, known_head, parse_request_head
 from edge.wire.request_line import parse_request_line
 
 _LINE_ROOM: Final = MAX_REQUEST_LINE + len(b"\r\n")
@@ -115,6 +115,10 @@ class RequestReader:
 
     def receive(self, data: bytes) -> list[Event]:
         """Events that `data`, appended to what was kept, makes known."""
+        if self._state == _HEAD and not self._kept:
+            known = known_head(data, self._scheme)
+            if known is not None:  # the read is one whole head, byte for byte an earlier one without a body
+                return self._begin_again(known)
         events: list[Event] = []
         if not self._kept:
             used = self._consume(data, events)
@@ -125,6 +129,13 @@ class RequestReader:
             used = self._consume(self._kept, events)
             del self._kept[:used]
         return events
+
+    def _begin_again(self, known: ParsedHead) -> list[Event]:
+        self.stream_id += 1
+        self.request, self.persistent = known.request, known.persistent
+        self._released = False
+        self._state = _COMPLETE
+        return [RequestReceived(self.stream_id, known.request, True)]
 
     def receive_eof(self) -> list[Event]:
         """Events of the end of input: orderly only between requests; none while a complete or refused one is answered."""

@@ -1,0 +1,87 @@
+"""A stand-in for the machine of somebody who follows the documentation: what pages name exists there, not here.
+
+Flags and files of edge are checked by the real command line and the real loader; before that, paths are replaced by ones that
+exist below a temporary directory. `--user` is left out, since only root can become somebody else.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge.cli.actions import Actions
+from edge.cli.main import execute
+from tests.certificates import make_certified_key
+
+SERVING = ("run", "check")
+
+
+class ReadersMachine:
+    """Has a static directory, a key pair, a configuration file, and room for logs."""
+
+    def __init__(self, root: Path) -> None:
+        self._directory = root / "directory"
+        self._directory.mkdir()
+        self._certificate, self._key, self._config = root / "certificate.pem", root / "key.pem", root / "edge.toml"
+        pair = make_certified_key("example.com")
+        self._certificate.write_bytes(pair.chain)
+        self._key.write_bytes(pair.key)
+        self._config.write_text('[[site]]\nnames = ["example.com"]\nupstream = "127.0.0.1:8000"\n')
+        self._log = root / "access.log"
+        self._from_page = root / "from_page.toml"
+
+    def check_edge(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        """What stands behind `edge` on a page is accepted: flags are checked by `edge check`, other commands are run."""
+        if not arguments or arguments[0].startswith("-"):
+            arguments = ["check", *arguments]
+        command, *flags = arguments
+        if command in SERVING:
+            arguments = ["check", *self._here(flags)]
+        nothing = Actions(
+            run=lambda config, reload: 0, find_warnings=lambda config: [], read_certificates=lambda storage: []
+        )
+        status = execute(arguments, nothing)
+        assert status == 0, capsys.readouterr().err
+
+    def check_config(self, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+        """An `edge.toml` of a page is accepted."""
+        for written, here in self._paths(text):
+            text = text.replace(f'"{written}"', f'"{here}"')
+        self._from_page.write_text(text.replace("\nuser =", "\n# user ="))
+        assert execute(["check", "--config", str(self._from_page)], Actions(find_warnings=lambda config: [])) == 0, (
+            capsys.readouterr().err
+        )
+
+    def _here(self, flags: list[str]) -> list[str]:
+        """The flags with paths that exist here."""
+        words = iter(flags)
+        found = []
+        for word in words:
+            name, has_value, value = word.partition("=")
+            if not has_value:
+                value = next(words, "")
+            if name == "--static":
+                value = f"{value.partition('=')[0]}={self._directory}"
+            elif name == "--access-log":
+                value = value if value in ("-", "off") else str(self._log)
+            stand_in = {"--config": self._config, "--cert": self._certificate, "--key": self._key,
+                        "--acme-ca-file": self._certificate}.get(name)  # fmt: skip
+            if name != "--user":
+                found += [name, str(stand_in or value)]
+        return found
+
+    def _paths(self, text: str) -> Iterator[tuple[str, Path]]:
+        document = tomllib.loads(text)
+        for site in document.get("site", []):
+            yield from ((directory, self._directory) for directory in site.get("static", {}).values())
+            yield from ((site[key], path) for key, path in self._pair.items() if key in site)
+        access = document.get("log", {}).get("access", "-")
+        if access not in ("-", "off"):
+            yield access, self._log
+
+    @property
+    def _pair(self) -> dict[str, Path]:
+        return {"cert": self._certificate, "key": self._key}
