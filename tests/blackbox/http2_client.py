@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections import deque
 from types import TracebackType
@@ -10,11 +11,12 @@ from types import TracebackType
 import h2.config
 import h2.connection
 import h2.events
-import h2.settings
+from hyperframe.frame import GoAwayFrame
 
 Field = tuple[str, str]
 
-WINDOW = 1024 * 1024
+CONNECTION_WINDOW = 16 * 1024 * 1024
+"""Large, so that one stream that is not read does not hold up the others."""
 
 
 class HTTP2Client:
@@ -25,7 +27,8 @@ class HTTP2Client:
         self._context = context
         context.set_alpn_protocols(["h2"])
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
-        self.h2.local_settings.initial_window_size = WINDOW
+        # python-h2 would take a GOAWAY for the end of the streams in flight, which it is not (RFC 9113 §6.8).
+        self.h2._frame_dispatch_table[GoAwayFrame] = lambda frame: ([], [])
         self.streams: dict[int, HTTP2Stream] = {}
         self.changed = asyncio.Condition()
 
@@ -34,7 +37,7 @@ class HTTP2Client:
             "127.0.0.1", self.port, ssl=self._context, server_hostname="localhost"
         )
         self.h2.initiate_connection()
-        self.h2.increment_flow_control_window(16 * WINDOW)
+        self.h2.increment_flow_control_window(CONNECTION_WINDOW)
         self.flush()
         self._task = asyncio.create_task(self._read())
         async with asyncio.timeout(10), self.changed:
@@ -68,18 +71,22 @@ class HTTP2Client:
         return self.open(*_head("CONNECT", path), (":protocol", "websocket"), version, end=False)
 
     async def _read(self) -> None:
-        while data := await self._reader.read(65536):
-            async with self.changed:
-                for event in self.h2.receive_data(data):
-                    stream = self.streams.get(getattr(event, "stream_id", 0) or 0)
-                    if stream is not None:
-                        stream.take(event)
-                self.changed.notify_all()
-            self.flush()
+        with contextlib.suppress(ConnectionError):
+            while data := await self._reader.read(65536):
+                await self._take(data)
         async with self.changed:
             for stream in self.streams.values():
                 stream.is_over = True
             self.changed.notify_all()
+
+    async def _take(self, data: bytes) -> None:
+        async with self.changed:
+            for event in self.h2.receive_data(data):
+                stream = self.streams.get(getattr(event, "stream_id", 0) or 0)
+                if stream is not None:
+                    stream.take(event)
+            self.changed.notify_all()
+        self.flush()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

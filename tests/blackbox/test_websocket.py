@@ -36,7 +36,7 @@ def edge(
 ) -> Iterator[EdgeProcess]:
     flags = ("--upstream", application.address, "--http2-engine", request.param)
     with EdgeProcess(tmp_path_factory.mktemp("edge"), *flags, workers=1) as process:
-        yield process
+        yield process.wait_trusted()
 
 
 def trust(edge: EdgeProcess) -> ssl.SSLContext:
@@ -253,7 +253,7 @@ def test_a_slow_reader_over_http2(edge: EdgeProcess) -> None:
             slow.is_reading = False
             ws = Socket(slow)
             sending = asyncio.create_task(ws.send("y" * (8 * MIB)))
-            await slow.until(lambda: len(slow.body) > MIB // 2)
+            await slow.until(lambda: len(slow.body) == 65535)  # the whole window
             assert (await client.get("/").ended()).body == b"not a socket"
             slow.read_on()
             assert len((await ws.receive()).data) == 8 * MIB
@@ -280,6 +280,7 @@ def test_an_origin_that_dies_ends_the_socket(tmp_path: Path) -> None:
         UvicornProcess(APPLICATION) as application,
         EdgeProcess(tmp_path, "--upstream", application.address, workers=1) as served,
     ):
+        served.wait_trusted()
         asyncio.run(main())
 
 
@@ -309,4 +310,5 @@ def test_sockets_survive_a_reload_until_the_drain_deadline(tmp_path: Path) -> No
     with UvicornProcess(APPLICATION) as application:
         configuration.write_text(f'[server]\ndrain_seconds = 4\n[[site]]\nupstream = ["{application.address}"]\n')
         with EdgeProcess(tmp_path, "--config", str(configuration), workers=1) as served:
+            served.wait_trusted()
             asyncio.run(main())
