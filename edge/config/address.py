@@ -9,11 +9,15 @@ from msgspec import Struct
 
 
 class UpstreamAddress(Struct, frozen=True):
-    """A TCP origin (`host`, `port`) or a unix socket (`path`); the other part is empty."""
+    """A TCP origin (`host`, `port`) or a unix socket (`path`); the other part is empty.
+
+    `weight` is its share of the requests relative to the other origins of its site.
+    """
 
     host: str = ""
     port: int = 0
     path: str = ""
+    weight: int = 1
 
     def __str__(self) -> str:
         if self.path:

@@ -86,7 +86,7 @@ def _routes(
     closers.extend(handler.close for _, handler in mounts)
     if not site.upstreams:
         return SiteRoutes(mounts, None)
-    upstream = Upstream(site.upstreams, deadlines, loop)
+    upstream = Upstream(site.upstreams, deadlines, loop, site.balancing, site.names[0])
     closers.append(upstream.close)
     return SiteRoutes(mounts, Proxy(upstream, site.max_body, loop))
 
