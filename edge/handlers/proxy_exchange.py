@@ -130,7 +130,7 @@ class ProxyExchange:
         """Get a connection: a pooled one, or a new one."""
         upstream = self._proxy.upstream
         if upstream.key_of:
-            self._key = upstream.key_of(self._exchange)
+            self._read_key()
         connection = upstream.claim_idle(self._key)
         if connection is None or not (self._may_repeat or connection.looks_alive):
             if connection:
@@ -138,6 +138,10 @@ class ProxyExchange:
             self._connect()
         else:
             self.connection_opened(connection)
+
+    def _read_key(self) -> None:
+        key_of = self._proxy.upstream.key_of
+        self._key = key_of(self._exchange) if key_of else b""
 
     def _connect(self, but: Origin | None = None) -> None:
         size = self._spool.size if self._spool else 0

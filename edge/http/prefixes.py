@@ -7,9 +7,15 @@ the path as written leads to the same prefix: see `edge.http.path` for why a tar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from edge.errors import RequestRefused
 from edge.http.path import parse_path
+
+MEMO_TARGETS: Final = 4096
+"""Distinct targets remembered; visitors choose them, so the memo is bounded, in number and length."""
+
+MEMO_TARGET: Final = 256
 
 
 class PrefixTable:
@@ -20,12 +26,25 @@ class PrefixTable:
         encoded.sort(key=lambda item: len(item[0]), reverse=True)
         self._literal = [(prefix, prefix + b"/", index) for prefix, index in encoded]
         self._segments = [(split_prefix(prefixes[index]), index) for _, index in encoded]
+        self._known: dict[bytes, int | None] = {}
 
     def match(self, target: bytes) -> int | None:
         """The position of the longest prefix that `target` (origin-form) lies under, or None.
 
         Raises: RequestRefused 400 for what `parse_path` refuses and for a path that dots lead from one prefix into another.
         """
+        try:
+            return self._known[target]
+        except KeyError:
+            pass
+        found = self._match(target)
+        if len(target) <= MEMO_TARGET:
+            if len(self._known) >= MEMO_TARGETS:
+                self._known.clear()
+            self._known[target] = found
+        return found
+
+    def _match(self, target: bytes) -> int | None:
         path = target.partition(b"?")[0]
         if b"%" in path or b"/." in path:
             return self._match_carefully(target)

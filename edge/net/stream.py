@@ -30,7 +30,7 @@ class ByteStream(Protocol):
     """A connected socket, with or without TLS, driven from reader and writer callbacks; no transport, no task."""
 
     last_progress: float
-    """Monotonic time at which bytes last left the socket (for SEND_TIMEOUT)."""
+    """While `unsent`: monotonic time at which bytes last left the socket, or waiting began (for SEND_TIMEOUT)."""
 
     @property
     def unsent(self) -> int:
@@ -44,6 +44,9 @@ class ByteStream(Protocol):
 
     def resume_reading(self) -> None:
         """Deliver data again."""
+
+    def end_output(self) -> None:
+        """Send what is left, then tell the peer that nothing follows; reading goes on. Nothing may be written afterwards."""
 
     def close(self) -> None:
         """Send what is left, say goodbye (TLS close_notify), then close. Reading stops at once."""

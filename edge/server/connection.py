@@ -23,9 +23,10 @@ from edge.http.limits import (
     SEND_TIMEOUT,
     WRITE_SLICE,
 )
+from edge.http.message import Fields
 from edge.net.deadlines import NEVER
 from edge.server.exchange import CLIENT_GONE, ServerExchange
-from edge.server.request_body import RequestBody
+from edge.server.request_body import RequestBody, TunnelInput
 from edge.server.stall_watch import StallWatch
 from edge.wire.engine import (
     BodyReceived,
@@ -66,6 +67,7 @@ class Connection:
         "deadline",
         "engine",
         "exchanges",
+        "has_stalled",
         "peer",
         "server",
         "stream",
@@ -78,6 +80,8 @@ class Connection:
     def __init__(self, server: Server, entrance: Entrance, now: float) -> None:
         self.server = server
         self.exchanges: dict[int, ServerExchange] = {}
+        self.has_stalled = False
+        """Whether some handler was told to wait with sending."""
         self.deadline = now + HANDSHAKE_TIMEOUT
         self._entrance = entrance
         self._in_turn = False
@@ -103,7 +107,7 @@ class Connection:
 
     def stream_opened(self) -> None:
         """The handshake is done: greet according to the protocol that was agreed."""
-        self._idle_since = now = self.server.loop.time()
+        self._idle_since = now = self.server.clock()
         self.deadline = now + KEEP_ALIVE_TIMEOUT
         self.engine, self.peer = self._entrance.greet(self.stream)
         if self.server.draining:
@@ -113,7 +117,7 @@ class Connection:
     def data_received(self, data: bytes) -> None:
         """One turn: all events of these bytes, then one write."""
         engine = self.engine
-        now = self.server.loop.time()
+        now = self.server.clock()
         self._in_turn = True
         events = engine.receive_data(data, now)
         while True:
@@ -133,12 +137,15 @@ class Connection:
                 self.deadline = min(self.deadline, now + HEAD_TIMEOUT)
         else:
             self._head_since = NEVER
-        if not engine.wants_data:
-            self._choked = True
-            self.stream.pause_reading()
+        if self._choked or not engine.wants_data:
+            self._regulate_reading()
 
     def eof_received(self) -> None:
-        """The client will send nothing more. Whoever is still waiting for an answer has left (as nginx sees it)."""
+        """The client will send nothing more. Whoever waits for an answer has left (as nginx sees it); half a tunnel goes on."""
+        if any(exchange.status == 101 for exchange in self.exchanges.values()):
+            for event in self.engine.receive_eof():
+                self._dispatch(event, self.server.loop.time())
+            return
         self._abort_exchanges("client-gone")
         self._close()
 
@@ -146,6 +153,16 @@ class Connection:
         """The socket takes bytes again."""
         self.flush()
         self._resume_exchanges()
+
+    def _regulate_reading(self) -> None:
+        """Read exactly while the engine has room for more and no handler holds its HTTP/1.1 body back."""
+        if self._closing:
+            return
+        self._choked = not self.engine.wants_data
+        if self._choked:
+            self.stream.pause_reading()
+        elif self.engine.multiplexed or not any(each.holds_body for each in self.exchanges.values()):
+            self.stream.resume_reading()
 
     def stream_lost(self, reason: str) -> None:
         """The socket is gone."""
@@ -162,7 +179,8 @@ class Connection:
         if self.engine.multiplexed:
             self.deadline = min(self.deadline, now + INSPECTION)
         if not event.ended:
-            exchange.body = body = RequestBody(exchange, self, now)
+            kind = TunnelInput if event.request.upgrade else RequestBody
+            exchange.body = body = kind(exchange, self, now)
             self.deadline = min(self.deadline, body.deadline)
         try:
             self._entrance.handler(exchange)
@@ -223,7 +241,7 @@ class Connection:
         self.exchanges.pop(exchange.stream_id, None)
         exchange.detach()
         server = self.server
-        now = server.loop.time()
+        now = server.clock()
         if server.record is not None:
             server.record(exchange, now)
         if not whole:
@@ -256,12 +274,25 @@ class Connection:
             return
         if self.engine.has_buffered:
             self.data_received(b"")
+        elif self._choked or not self.engine.wants_data:
+            self._regulate_reading()
         if not self.exchanges and self._head_since == NEVER and self._discarded == 0:
             self.deadline = now + KEEP_ALIVE_TIMEOUT
 
+    def open_tunnel(self, exchange: ServerExchange, fields: Fields) -> int:
+        """Accept a handshake; returns the status that says so. Bytes that came behind it follow once the handler is through."""
+        status = self.engine.open_tunnel(exchange.stream_id, fields)
+        if exchange.body is None:
+            exchange.body = TunnelInput(exchange, self, self.server.loop.time())
+        self.stream.keep_alive()
+        self.flush_soon()
+        if self.engine.has_buffered:
+            self.server.loop.call_soon(self._work_off)
+        return status
+
     def resume_body(self, body: RequestBody) -> None:
         """A handler wants more of a body that it had paused."""
-        body.resume(self.server.loop.time())
+        body.resume(self.server.clock())
         self.deadline = min(self.deadline, body.deadline)
         self.flush_soon()
 
@@ -283,21 +314,17 @@ class Connection:
         if self._in_turn or self._closing:
             return
         engine, stream = self.engine, self.stream
-        while not stream.unsent:
-            data = engine.data_to_send(WRITE_SLICE)
-            if not data:
-                break
+        while not stream.unsent and (data := engine.data_to_send(WRITE_SLICE)):
             if not stream.write(data):
                 self.deadline = min(self.deadline, stream.last_progress + SEND_TIMEOUT)
             elif len(data) < WRITE_SLICE:
                 break
-        if self._choked and engine.wants_data:
-            self._choked = False
-            self.stream.resume_reading()
+        if self._choked:
+            self._regulate_reading()
         if engine.must_close:
             self._finish()
         elif self.exchanges:
-            if not stream.unsent:
+            if self.has_stalled and not stream.unsent:
                 self._resume_exchanges()
         elif self._draining and engine.is_idle:
             self._close()
@@ -319,11 +346,14 @@ class Connection:
             self._close(linger=True)
 
     def _resume_exchanges(self) -> None:
+        self.has_stalled = False
         for exchange in [each for each in self.exchanges.values() if each.stalled]:
             if exchange.is_open and self.unsent(exchange.stream_id) <= LOW_WATER:
                 exchange.stalled = False
                 if exchange.receiver is not None:
                     exchange.receiver.resume_sending()
+            else:
+                self.has_stalled = True
 
     # -- ending -------------------------------------------------------------------------------------------------------
 
@@ -354,7 +384,7 @@ class Connection:
         if rest:
             self.stream.write(rest)
         self._closing = True
-        self.deadline = self.server.loop.time() + (LINGER_TIMEOUT if not self.stream.unsent else SEND_TIMEOUT)
+        self.deadline = self.server.clock() + (LINGER_TIMEOUT if not self.stream.unsent else SEND_TIMEOUT)
         self.stream.close(linger=linger)
 
     def abort(self) -> None:
@@ -371,7 +401,7 @@ class Connection:
         receiver = exchange.detach()
         if not exchange.status:
             exchange.status = CLIENT_GONE
-        now = self.server.loop.time()
+        now = self.server.clock()
         if not self.exchanges:
             self._idle_since = now
         if self.server.record is not None:

@@ -5,7 +5,7 @@ It only keeps what a handler may ask and passes everything else to its connectio
 
 from __future__ import annotations
 
-import secrets
+from random import getrandbits
 from typing import TYPE_CHECKING
 
 from edge.http.exchange import Buffer, Peer, Receiver
@@ -68,7 +68,7 @@ class ServerExchange:
     def request_id(self) -> str:
         """32 hexadecimal digits, made on first use."""
         if not self._request_id:
-            self._request_id = secrets.token_hex(16)
+            self._request_id = f"{getrandbits(128):032x}"  # unique is enough; nobody may rely on its being secret
         return self._request_id
 
     @property
@@ -84,7 +84,7 @@ class ServerExchange:
             return False
         if connection.unsent(self.stream_id) < HIGH_WATER:
             return True
-        self.stalled = True
+        self.stalled = connection.has_stalled = True
         return False
 
     # -- the response -------------------------------------------------------------------------------------------------
@@ -114,6 +114,12 @@ class ServerExchange:
         self.status = head.status
         connection.engine.send_head(self.stream_id, head)
         connection.flush_soon()
+
+    def open_tunnel(self, fields: Fields) -> None:
+        """Accept a handshake: bytes both ways from now on."""
+        connection = self._connection
+        if connection is not None and not self.status:
+            self.status = connection.open_tunnel(self, fields)
 
     def send_body(self, data: Buffer) -> None:
         """Append body bytes."""
@@ -153,6 +159,11 @@ class ServerExchange:
             connection.resume_body(body)
 
     # -- the connection's side ------------------------------------------------------------------------------------------
+
+    @property
+    def holds_body(self) -> bool:
+        """Whether the handler wants no more of the request body for now."""
+        return self.body is not None and self.body.paused
 
     @property
     def is_open(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
@@ -51,8 +52,11 @@ class Server:
         deadlines: Deadlines,
         answer_error: AnswerError,
         record: Record | None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.loop = loop
+        self.clock = clock
+        """The loop's clock, without the loop's method call around it."""
         self.record = record
         self.draining = False
         self.connections: set[Connection] = set()
@@ -67,7 +71,7 @@ class Server:
 
     def accept(self, sock: socket.socket, entrance: Entrance) -> None:
         """Take an accepted, non-blocking socket."""
-        connection = Connection(self, entrance, self.loop.time())
+        connection = Connection(self, entrance, self.clock())
         try:
             stream = entrance.open(sock, connection)
         except OSError:

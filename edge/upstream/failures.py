@@ -16,6 +16,9 @@ NEVER_ANSWERED: Final = "closed-before-response"
 RESET: Final = "reset-before-response"
 """The same by a reset: what happens to connections that wait in an origin's backlog when it stops."""
 
+NO_TUNNEL: Final = "no-tunnel"
+"""Not a failure but a refusal: an ordinary answer that the visitor would take for an open tunnel."""
+
 TRUNCATED: Final = "truncated"
 FIRST_BYTE_TIMEOUT: Final = "first-byte-timeout"
 IDLE_TIMEOUT: Final = "idle-timeout"
@@ -40,6 +43,7 @@ _ANSWERS: Final = {
     "no-descriptors": (503, "out-of-descriptors"),
     NEVER_ANSWERED: (502, "upstream-closed"),
     RESET: (502, "upstream-closed"),
+    NO_TUNNEL: (502, "upstream-no-tunnel"),
     TRUNCATED: (502, "upstream-truncated"),
     FIRST_BYTE_TIMEOUT: (504, "upstream-first-byte-timeout"),
     IDLE_TIMEOUT: (504, "upstream-idle-timeout"),

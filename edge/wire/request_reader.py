@@ -3,10 +3,11 @@
     HEAD ──head──► LENGTH | CHUNKS ──body──► COMPLETE ──response over──► HEAD
      │ no body ──────────────────────────────►  ▲
      └─ refused ─► BROKEN ◄─ broken body         given up with nothing open ─► CLOSED
+                                    COMPLETE ──tunnel──► TUNNEL ──end of input──► COMPLETE
 
 A request that is COMPLETE holds back everything behind it until the driver's response is over (`release`); if the response
 is over first, the rest of the body is still read, as events that nobody wants, and HEAD follows. BROKEN and CLOSED swallow
-all input; behind CLOSED none is expected.
+all input; behind CLOSED none is expected. In TUNNEL nothing is HTTP any more: all bytes are the body of the last request.
 
 What comes out does not depend on how the input was cut: every verdict is a function of the bytes up to the first one that
 breaks a rule.
@@ -30,7 +31,7 @@ from edge.wire.engine import (
     StreamAborted,
 )
 from edge.wire.head_syntax import END_OF_HEAD, find_broken_line_end
-from edge.wire.request_head import parse_request_head
+from edge.wire.request_head import ParsedHead, known_head, parse_request_head
 from edge.wire.request_line import parse_request_line
 
 _LINE_ROOM: Final = MAX_REQUEST_LINE + len(b"\r\n")
@@ -41,6 +42,7 @@ _HEAD: Final = "head"
 _LENGTH: Final = "length"
 _CHUNKS: Final = "chunks"
 _COMPLETE: Final = "complete"
+_TUNNEL: Final = "tunnel"
 _BROKEN: Final = "broken"
 _CLOSED: Final = "closed"
 
@@ -70,8 +72,10 @@ class RequestReader:
 
     @property
     def has_unread(self) -> bool:
-        """Whether kept bytes may hold a request that has not been looked for."""
-        return self._state == _HEAD and len(self._kept) > self._scanned
+        """Whether kept bytes may hold a request that has not been looked for, or belong to a tunnel."""
+        if self._state == _HEAD:
+            return len(self._kept) > self._scanned
+        return self._state == _TUNNEL and len(self._kept) > 0
 
     @property
     def head_in_progress(self) -> bool:
@@ -99,6 +103,10 @@ class RequestReader:
         if self._state == _COMPLETE:
             self._state = _HEAD
 
+    def open_tunnel(self) -> None:
+        """The latest request, which has no body, is accepted as a handshake: all that follows it is its body."""
+        self._state = _TUNNEL
+
     def give_up(self) -> None:
         """Read nothing any more: input is swallowed."""
         finished = self._state in (_HEAD, _COMPLETE, _CLOSED) and not self._kept
@@ -107,6 +115,10 @@ class RequestReader:
 
     def receive(self, data: bytes) -> list[Event]:
         """Events that `data`, appended to what was kept, makes known."""
+        if self._state == _HEAD and not self._kept:
+            known = known_head(data, self._scheme)
+            if known is not None:  # the read is one whole head, byte for byte an earlier one without a body
+                return self._begin_again(known)
         events: list[Event] = []
         if not self._kept:
             used = self._consume(data, events)
@@ -118,10 +130,21 @@ class RequestReader:
             del self._kept[:used]
         return events
 
+    def _begin_again(self, known: ParsedHead) -> list[Event]:
+        self.stream_id += 1
+        self.request, self.persistent = known.request, known.persistent
+        self._released = False
+        self._state = _COMPLETE
+        return [RequestReceived(self.stream_id, known.request, True)]
+
     def receive_eof(self) -> list[Event]:
         """Events of the end of input: orderly only between requests; none while a complete or refused one is answered."""
         if self._state in (_LENGTH, _CHUNKS):
             return self._broken_body("truncated-body")
+        if self._state == _TUNNEL:
+            events = self.receive(b"")
+            self._state = _COMPLETE
+            return [*events, RequestEnded(self.stream_id)]
         if self._state == _HEAD:
             return [self._end("truncated-head" if self._kept else "")]
         return []
@@ -136,6 +159,9 @@ class RequestReader:
                 after = self._read_length(buffer, position, events)
             elif self._state == _CHUNKS:
                 after = self._read_chunks(buffer, position, events)
+            elif self._state == _TUNNEL:
+                after = len(buffer)
+                events.append(BodyReceived(self.stream_id, bytes(buffer[position:]), after - position))
             else:
                 after = position if self._state == _COMPLETE else len(buffer)
             if after == position:

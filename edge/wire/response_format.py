@@ -55,9 +55,10 @@ def head_lines(head: ResponseHead) -> HeadLines:
 
 
 def _make_lines(head: ResponseHead) -> HeadLines:
-    date = head.field(b"date")
-    fields = head.fields if date is None else tuple(field for field in head.fields if field[0] != b"date")
-    length = b""
+    lines = [format_status_line(head.status)]
+    lines += [b"%b: %b\r\n" % field for field in head.fields if field[0] != b"date"]
+    date = head.field(b"date") if len(lines) <= len(head.fields) else None
     if head.content_length is not None and head.status != 204:  # RFC 9110 §8.6: never with 204
-        length = b"content-length: %d\r\n" % head.content_length
-    return HeadLines(b"".join((format_status_line(head.status), format_fields(fields), length, b"date: ")), date)
+        lines.append(b"content-length: %d\r\n" % head.content_length)
+    lines.append(b"date: ")
+    return HeadLines(b"".join(lines), date)

@@ -121,7 +121,7 @@ class Visit:
         self.deadlines = Deadlines()
         self.records: list[tuple[int, int]] = []
         loop: Any = self.loop
-        self.server = Server(loop, self.deadlines, self._answer_error, self._record)
+        self.server = Server(loop, self.deadlines, self._answer_error, self._record, self.loop.time)
         self.server.draining = draining
         entrance = FakeEntrance(handler, engine, self.loop)
         sock: Any = None
