@@ -149,17 +149,12 @@ class SocketStream:
             except OSError as error:
                 self._lose(reason_of(error))
                 return
-            if not self._deliver(data) or len(data) < READ_SIZE:
+            if not data:
+                self._end_of_input()
+            elif not self._closing:
+                self.listener.data_received(data)
+            if len(data) < READ_SIZE or not self._reading:
                 return
-
-    def _deliver(self, data: bytes) -> bool:
-        """Hand over what was read; whether to read on."""
-        if not data:
-            self._end_of_input()
-            return False
-        if not self._closing:
-            self.listener.data_received(data)
-        return self._reading
 
     def _end_of_input(self) -> None:
         self.pause_reading()
