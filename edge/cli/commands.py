@@ -57,6 +57,9 @@ def run(actions: Actions, flags: Flags) -> int:
     from edge.config.load import load  # noqa: PLC0415  # help must not wait for it
 
     config = load(flags, os.environ)
+    complaints = actions.find_complaints(config)
+    if complaints:
+        raise ConfigError(complaints)
     return actions.run(config, lambda: load(flags, os.environ))
 
 

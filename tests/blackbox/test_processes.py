@@ -85,7 +85,7 @@ def test_serving_goes_on_without_a_keeper(tmp_path: Path, origin: RecordingOrigi
             wait_until(lambda: not is_alive(keeper))  # noqa: B023  # called at once
             requests.wait_answered(30)
             streams.wait_answered(30)
-            wait_until(lambda: edge.keeper(), REPLACED_WITHIN)
+            wait_until(edge.keeper, REPLACED_WITHIN)
         os.kill(edge.keeper(), signal.SIGKILL)
         assert (requests.failures, streams.failures) == ([], [])
         for worker in edge.workers():
