@@ -122,6 +122,7 @@ def _recorder(access_log: AccessLog) -> Record | None:
             now - exchange.started,
             exchange.upstream_seconds,
             exchange.request_id,
+            exchange.held_seconds,
         )
 
     return record

@@ -275,6 +275,9 @@ class OriginConnection:
         if self._receiver is None:
             self.close()
             return
+        if self._stream and self._stream.write_error == "reset" and not self._heard:
+            self._fail(failures.RESET)
+            return
         self._dispatch(self._engine.receive_eof())
         if self._receiver is not None:
             self._fail(failures.TRUNCATED)
