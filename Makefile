@@ -18,7 +18,7 @@ lint: $(VENV)/.installed
 
 unit: $(VENV)/.installed
 	./pebble/fetch
-	PATH="$(CURDIR)/.cache/pebble/bin:$$PATH" $(BIN)/python -m pytest
+	$(BIN)/python -m pytest
 
 # Twenty minutes, needs nginx, Caddy, wrk and h2load; `make bench BENCH=--quick` takes two.
 bench: $(VENV)/.installed

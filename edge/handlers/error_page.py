@@ -30,12 +30,14 @@ SENTENCES: Final = {
     "upstream-busy": "The application behind this site is overloaded. Please try again in a moment.",
     "upstream-closed": "The application behind this site ended the connection without an answer.",
     "upstream-protocol": "The application behind this site did not give a valid answer.",
+    "upstream-no-tunnel": "The application behind this site did not open the WebSocket.",
     "upstream-truncated": "The application behind this site did not finish its answer.",
     "upstream-connect-timeout": "The application behind this site does not accept connections in time.",
     "upstream-first-byte-timeout": "The application behind this site did not answer in time.",
     "upstream-idle-timeout": "The application behind this site stopped in the middle of its answer.",
     "upstream-request-stalled": "The application behind this site stopped reading the request.",
     "out-of-descriptors": "This server is overloaded. Please try again in a moment.",
+    "maintenance": "This site is under maintenance. Please come back in a while.",
     "spool-unavailable": "This server cannot take the request body at the moment.",
 }
 """Reason (a constant word) → what it means for a visitor. A reason without a sentence shows its status only."""

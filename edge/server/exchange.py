@@ -27,6 +27,7 @@ class ServerExchange:
         "_connection",
         "_request_id",
         "body",
+        "held_seconds",
         "peer",
         "receiver",
         "request",
@@ -43,6 +44,7 @@ class ServerExchange:
         self.peer: Peer = connection.peer
         self.receiver: Receiver | None = None
         self.upstream_seconds = -1.0
+        self.held_seconds = 0.0
         self.stream_id = stream_id
         self.status = 0
         """Of the final response head; 0 until it is sent."""
@@ -113,6 +115,12 @@ class ServerExchange:
         connection.engine.send_head(self.stream_id, head)
         connection.flush_soon()
 
+    def open_tunnel(self, fields: Fields) -> None:
+        """Accept a handshake: bytes both ways from now on."""
+        connection = self._connection
+        if connection is not None and not self.status:
+            self.status = connection.open_tunnel(self, fields)
+
     def send_body(self, data: Buffer) -> None:
         """Append body bytes."""
         connection = self._connection
@@ -151,6 +159,11 @@ class ServerExchange:
             connection.resume_body(body)
 
     # -- the connection's side ------------------------------------------------------------------------------------------
+
+    @property
+    def holds_body(self) -> bool:
+        """Whether the handler wants no more of the request body for now."""
+        return self.body is not None and self.body.paused
 
     @property
     def is_open(self) -> bool:

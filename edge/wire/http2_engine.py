@@ -13,7 +13,7 @@ from enum import Enum
 
 from edge.errors import RequestRefused as Refusal
 from edge.http.exchange import Buffer
-from edge.http.limits import HIGH_WATER, LOW_WATER, MAX_REQUESTS_PER_CONNECTION
+from edge.http.limits import HIGH_WATER, LOW_WATER, MAX_REQUESTS_PER_CONNECTION, STREAM_WINDOW
 from edge.http.message import Fields, ResponseHead
 from edge.wire.engine import (
     BodyReceived,
@@ -98,6 +98,10 @@ class Http2Engine(ABC):
     @abstractmethod
     def _give_credit(self, stream_id: int, credit: int) -> None:
         """Open the flow-control windows; the stream may be gone, the connection's window is still to be opened."""
+
+    @abstractmethod
+    def _widen_window(self, stream_id: int) -> None:
+        """Let an open stream have UPLOAD_WINDOW in flight."""
 
     @abstractmethod
     def data_to_send(self, budget: int) -> bytes:
@@ -257,7 +261,10 @@ class Http2Engine(ABC):
         stream = self._streams.get(stream_id)
         if stream is not None and credit:
             stream.owed -= credit
+            before, stream.taken = stream.taken, stream.taken + credit
             self._give_credit(stream_id, credit)
+            if before < STREAM_WINDOW <= stream.taken and not stream.request_ended:
+                self._widen_window(stream_id)
 
     # -- output --------------------------------------------------------------------------------------------------------
 
@@ -289,6 +296,14 @@ class Http2Engine(ABC):
         else:
             self._write_head(stream_id, head, end=False)
 
+    def open_tunnel(self, stream_id: int, fields: Fields) -> int:
+        """See `Engine`. The stream goes on as it is: DATA both ways."""
+        stream = self._streams.get(stream_id)
+        if stream is not None and stream.request is not None and stream.request.upgrade:
+            stream.is_tunnel = True
+            self.send_head(stream_id, ResponseHead(200, fields))
+        return 200
+
     def send_body(self, stream_id: int, data: Buffer, end: bool) -> bool:
         """See `Engine`. True, and nothing happens, where no body is wanted any more."""
         stream = self._streams.get(stream_id)
@@ -304,9 +319,10 @@ class Http2Engine(ABC):
         return True
 
     def reset(self, stream_id: int) -> None:
-        """RST_STREAM INTERNAL_ERROR; the peer sees that the response is not whole."""
-        if stream_id in self._streams:
-            self._write_reset(stream_id, ErrorCode.INTERNAL_ERROR)
+        """RST_STREAM INTERNAL_ERROR; the peer sees that the response is not whole. CANCEL ends a tunnel (RFC 8441 §5)."""
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            self._write_reset(stream_id, ErrorCode.CANCEL if stream.is_tunnel else ErrorCode.INTERNAL_ERROR)
             self._forget(stream_id)
 
     def shut_down(self) -> None:

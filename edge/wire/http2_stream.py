@@ -17,6 +17,7 @@ class Stream:
         "continued",
         "head_sent",
         "is_head",
+        "is_tunnel",
         "owed",
         "request",
         "request_ended",
@@ -25,6 +26,7 @@ class Stream:
         "response_left",
         "response_size",
         "stream_id",
+        "taken",
         "unwanted",
         "wished_priority",
     )
@@ -33,10 +35,12 @@ class Stream:
         self.stream_id = stream_id
         self.request: Request | None = None
         self.is_head = False
+        self.is_tunnel = False
         self.request_ended = request_ended
         self.request_left: int | None = None
         self.unwanted = False  # refused: its body is thrown away
         self.owed = 0
+        self.taken = 0  # credit given back so far
         self.continued = False
         self.head_sent = False
         self.bodiless = False
