@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from types import TracebackType
@@ -30,7 +31,8 @@ class RecordingOrigin:
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for sock in list(self._open):
-            sock.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # its thread was faster
+                sock.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
 
     def _accept(self) -> None:

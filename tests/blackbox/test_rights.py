@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.blackbox.acme_site import acme_edge, wait_issued
-from tests.blackbox.asking import ask, status_field, wait_until
-from tests.blackbox.edge_process import EdgeProcess
+from tests.blackbox.asking import ask, ask_plain, status_field, wait_until
+from tests.blackbox.edge_process import REPOSITORY, EdgeProcess
+from tests.blackbox.load import Http2Load
 from tests.blackbox.recording_origin import RecordingOrigin
 from tests.pebble import Pebble
 
@@ -66,6 +67,37 @@ def test_workers_are_somebody_else(root_path: Path) -> None:
         assert "workers run as root" not in edge.output
         os.kill(edge.workers()[0], signal.SIGKILL)  # one that is born later has no more rights
         wait_until(lambda: all(status_field(worker, "Uid")[0] == str(account.pw_uid) for worker in edge.workers()))
+
+
+IMPORT_WATCH = """
+import os, sys
+
+def watch(event, arguments):
+    if event == "import" and os.geteuid() != 0:
+        os.write(2, f"imported too late: {arguments[0]}\\n".encode())
+
+sys.addaudithook(watch)
+"""
+
+
+@needs_root
+@pytest.mark.parametrize("engine", ["h2", "ngh2"])
+def test_workers_load_nothing_after_they_have_become_somebody_else(root_path: Path, engine: str) -> None:
+    """An installation that only root can read serves all the same: over both HTTP versions, and from an origin by name."""
+    (root_path / "sitecustomize.py").write_text(IMPORT_WATCH)
+    python_path = f"{root_path}:{REPOSITORY}"
+    with RecordingOrigin() as origin:
+        flags = ["--user", USER, "--http2-engine", engine, "--static", f"/static={root_path}/static"]
+        flags += ["--upstream", f"http://localhost:{origin.port}"]
+        with EdgeProcess(root_path, *flags, env={"PYTHONPATH": python_path}) as edge:
+            assert ask(edge.https_port).body == b"ok\n"
+            assert ask(edge.https_port, target="/static/hello.txt").body == b"hello\n"
+            assert ask(edge.https_port, target="/static/missing").status == 404
+            assert ask_plain(edge.http_port).status == 308
+            with Http2Load(edge.https_port, "localhost", clients=1) as load:
+                load.wait_answered(10)
+            assert load.failures == []
+    assert "imported too late" not in edge.output
 
 
 @needs_root
