@@ -69,6 +69,7 @@ def _bar(y: float, words: str, colour: str, value: float, share: float) -> list[
     ]
 
 
+LINE_HEIGHT = 16
 LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 70, 170, 50, 50, 340
 
 
@@ -80,11 +81,20 @@ def line_chart(curve: Curve, labels: Mapping[str, str]) -> str:
     horizontal = Scale([x for x, _ in points], LEFT, WIDTH - RIGHT, logarithmic=True)
     vertical = Scale([y for _, y in points], HEIGHT - BOTTOM, TOP, logarithmic=_differ_widely([y for _, y in points]))
     parts = _axes(curve, horizontal, vertical)
-    for line in curve.lines:
-        parts += _line(
-            line.name, labels.get(line.name, line.name), [(horizontal(x), vertical(y)) for x, y in line.points]
-        )
+    ends = label_positions([vertical(line.points[-1][1]) for line in curve.lines])
+    for line, height in zip(curve.lines, ends, strict=True):
+        points = [(horizontal(x), vertical(y)) for x, y in line.points]
+        parts += _line(labels.get(line.name, line.name), colour_of(line.name), points, height)
     return document(WIDTH, HEIGHT, curve.title, parts)
+
+
+def label_positions(heights: Sequence[float]) -> list[float]:
+    """The same heights, moved down where two labels would cover each other."""
+    placed: dict[int, float] = {}
+    lowest = float("-inf")
+    for position, height in sorted(enumerate(heights), key=lambda pair: pair[1]):
+        lowest = placed[position] = max(height, lowest + LINE_HEIGHT)
+    return [placed[position] for position in range(len(heights))]
 
 
 def _differ_widely(values: Sequence[float]) -> bool:
@@ -130,13 +140,11 @@ def _axes(curve: Curve, horizontal: Scale, vertical: Scale) -> list[str]:
     return parts
 
 
-def _line(name: str, words: str, points: Sequence[tuple[float, float]]) -> list[str]:
-    colour = colour_of(name)
+def _line(words: str, colour: str, points: Sequence[tuple[float, float]], label_height: float) -> list[str]:
     joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     parts = [f"<polyline points='{joined}' fill='none' stroke='{colour}' stroke-width='2'/>"]
     parts += [f"<circle cx='{x:.1f}' cy='{y:.1f}' r='3.5' fill='{colour}'/>" for x, y in points]
-    x, y = points[-1]
-    return [*parts, text(x + 10, y + 4, words, colour=colour)]
+    return [*parts, text(points[-1][0] + 10, label_height + 4, words, colour=colour)]
 
 
 def _short(value: float) -> str:

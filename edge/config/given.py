@@ -42,6 +42,9 @@ class RawSite(Struct, frozen=True):
     cert: Given[str] | None = None
     key: Given[str] | None = None
     max_body: Given[Number] | None = None
+    balance: Given[str] | None = None
+    health: Given[str] | None = None
+    hold_seconds: Given[float] | None = None
 
 
 class RawSettings(Struct, frozen=True):

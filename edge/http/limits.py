@@ -71,6 +71,10 @@ STREAM_WINDOW: Final = 64 * 1024 - 1
 CONNECTION_WINDOW: Final = 1024 * 1024
 """What all uploads of one connection may have in flight. Go 1 MiB."""
 
+UPLOAD_WINDOW: Final = CONNECTION_WINDOW // 2
+"""What one upload may have in flight once its handler has taken a first STREAM_WINDOW, which alone would mean 1.3 MB/s over a
+round trip of 50 ms. Half of the connection's, so that an upload that gets stuck leaves room for the others."""
+
 MAX_REQUESTS_PER_CONNECTION: Final = 10_000
 """Then a graceful GOAWAY: bounds what a connection can accumulate. nginx 1000."""
 

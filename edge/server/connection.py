@@ -126,6 +126,7 @@ class Connection:
         while True:
             for event in events:
                 if type(event) is RequestReceived:
+                    self._head_since = NEVER  # a head that is in progress now began after this one
                     self._request_received(event, now)
                 else:
                     self._has_news = True

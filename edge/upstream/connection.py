@@ -90,6 +90,7 @@ class OriginConnection:
         """Begin to connect a new non-blocking socket, owned from now on; `opener` hears the outcome, perhaps at once."""
         self._opener = opener
         self._stream = SocketStream(sock, self, self._loop)
+        self._pool.opened(self)
         self._stream.begin_connect(endpoint.sockaddr)
 
     def stream_opened(self) -> None:
@@ -97,6 +98,10 @@ class OriginConnection:
         if opener:
             self._deadlines.add(self)
             opener.connection_opened(self)
+
+    def belongs_to(self, pool: IdlePool[OriginConnection]) -> bool:
+        """Whether it goes to the origin whose pool this is."""
+        return self._pool is pool
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
@@ -329,13 +334,17 @@ class OriginConnection:
 
     def stream_lost(self, reason: str) -> None:
         self._deadlines.discard(self)
-        self._pool.discard(self)
+        self._pool.lost(self)
         opener, self._opener = self._opener, None
         receiver, self._receiver = self._receiver, None
         if opener:
             opener.connection_refused(self, reason)
         elif receiver:
-            receiver.response_failed(failures.TRUNCATED if self._heard else failures.NEVER_ANSWERED)
+            receiver.response_failed(failures.TRUNCATED if self._heard else _unanswered(reason))
+
+
+def _unanswered(reason: str) -> str:
+    return failures.RESET if reason == "reset" else failures.NEVER_ANSWERED
 
 
 def _is_event_stream(head: ResponseHead) -> bool:

@@ -112,10 +112,11 @@ class EdgeProcess:
         self.wait_until(lambda: self._handshake(server_name))
         return self
 
-    def _handshake(self, server_name: str) -> bool:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+    def _handshake(self, server_name: str, root: Path | None = None) -> bool:
+        context = ssl.create_default_context(cafile=root)
+        if root is None:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
         try:
             with (
                 socket.create_connection(("127.0.0.1", self.https_port), timeout=5) as sock,
@@ -124,6 +125,11 @@ class EdgeProcess:
                 return True
         except OSError:
             return False
+
+    def wait_trusted(self) -> EdgeProcess:
+        """Until localhost has its certificate from the local CA; a placeholder may have been shown before."""
+        self.wait_until(lambda: self.root.exists() and self._handshake("localhost", self.root))
+        return self
 
     def stop(self, timeout: float = 40.0) -> int:
         """SIGTERM; the exit status."""

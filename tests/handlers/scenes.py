@@ -27,6 +27,7 @@ def request_of(
     fields: Iterable[Field] = (),
     target: bytes = b"/",
     expects_continue: bool = False,
+    upgrade: bytes = b"",
 ) -> Request:
     return Request(
         method=method,
@@ -36,6 +37,7 @@ def request_of(
         fields=tuple(fields),
         content_length=content_length,
         expects_continue=expects_continue,
+        upgrade=upgrade,
     )
 
 
