@@ -252,7 +252,7 @@ class OriginConnection:
 
     def _begin_body(self, head: ResponseHead) -> None:
         self._answered = True
-        self._may_be_silent = head.content_length is None or _is_event_stream(head)
+        self._may_be_silent = head.content_length is None or is_event_stream(head)
         self._restart_idle_timeout()
         self._judge_reuse(head)
 
@@ -274,6 +274,9 @@ class OriginConnection:
     def eof_received(self) -> None:
         if self._receiver is None:
             self.close()
+            return
+        if self._stream and self._stream.write_error == "reset" and not self._heard:
+            self._fail(failures.RESET)
             return
         self._dispatch(self._engine.receive_eof())
         if self._receiver is not None:
@@ -347,5 +350,6 @@ def _unanswered(reason: str) -> str:
     return failures.RESET if reason == "reset" else failures.NEVER_ANSWERED
 
 
-def _is_event_stream(head: ResponseHead) -> bool:
+def is_event_stream(head: ResponseHead) -> bool:
+    """Whether a response is a stream of events, which may be silent and must not be read ahead of its reader."""
     return (head.field(b"content-type") or b"").startswith(EVENT_STREAM)
