@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edge.config.acme_schema import DNS, ExecDNS, LexiconDNS, Rfc2136DNS
 from edge.config.address import UpstreamAddress
 from edge.config.names import is_public
 from edge.config.schema import Config, Site
@@ -62,6 +63,16 @@ def _certificate_texts(site: Site, config: Config) -> Iterator[str]:
         yield f"from the local CA: {', '.join(local)}{besides}"
 
 
+def _dns_provider(dns: DNS) -> str:
+    match dns.provider:
+        case ExecDNS(command):
+            return " ".join(command)
+        case Rfc2136DNS(server, key_name):
+            return f"signed updates at {server} with the key {key_name}"
+        case LexiconDNS(service):
+            return f"lexicon at {service}"
+
+
 def _server_rows(config: Config) -> Iterator[tuple[str, str]]:
     listen = config.listen
     yield (
@@ -74,6 +85,10 @@ def _server_rows(config: Config) -> Iterator[tuple[str, str]]:
         yield "email", config.acme.email
     if config.acme.ca_file:
         yield "acme ca file", config.acme.ca_file
+    for ca in config.acme.fallback:
+        yield "fallback ca", ca.directory
+    if config.acme.dns:
+        yield "dns", f"changed by {_dns_provider(config.acme.dns)}"
     yield "workers", f"{config.workers}{f' as user {config.user}' if config.user else ''}"
     yield "access log", {"-": "standard output", "off": "off"}.get(config.log.access, config.log.access)
     yield "log format", config.log.format

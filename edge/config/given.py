@@ -7,7 +7,7 @@ Loading has four steps, each in its own module: `flags` and `toml_file` read raw
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -32,6 +32,13 @@ Number: TypeAlias = int | str
 """A number as the file (already an integer) or a flag (still text) gives it."""
 
 
+class RawTable(Struct, frozen=True):
+    """A table inside a table, its keys and the types of their values checked, nothing else."""
+
+    place: str
+    values: dict[str, Given[Any]] = {}
+
+
 class RawSite(Struct, frozen=True):
     """What was written for one site, nothing checked. A mount is a prefix and a directory."""
 
@@ -46,6 +53,7 @@ class RawSite(Struct, frozen=True):
     health: Given[str] | None = None
     hold_seconds: Given[float] | None = None
     upstream_ca: Given[str] | None = None
+    certificate: dict[str, Given[Any]] = {}
 
 
 class RawSettings(Struct, frozen=True):
@@ -66,6 +74,11 @@ class RawSettings(Struct, frozen=True):
     http2_engine: Given[str] | None = None
     loop: Given[str] | None = None
     drain_seconds: Given[float] | None = None
+    certificate: dict[str, Given[Any]] = {}
+    acme_dns: RawTable | None = None
+    acme_fallback: tuple[RawTable, ...] = ()
+    acme_staging: Given[str] | None = None
+    eab: dict[str, Given[Any]] = {}
 
 
 class Complaints:

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 from msgspec import Struct, UnsetType, structs
 
-from edge.config.toml_schema import TABLES
+from edge.config.toml_schema import NESTED, TABLES
 
 COMMAND: Final = "python -m edge.config.reference > docs/reference/config.md"
 
@@ -45,17 +45,37 @@ key = "/etc/ssl/private/intern.key"
 [acme]
 email = "admin@example.com"
 
+[[acme.fallback]]
+directory = "https://acme.zerossl.com/v2/DV90"
+eab_kid = "Ab3-kid"
+eab_hmac_file = "/etc/edge/zerossl.hmac"
+
+[acme.dns]
+provider = "rfc2136"
+server = "ns1.example.com"
+key_name = "edge"
+key_secret_file = "/etc/edge/tsig.key"
+
 [log]
 access = "/var/log/edge/access.log"
 ```
 """
 
-_WORDS: Final = {str: "text", int: "whole number", float: "number"}
+_WORDS: Final = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 
 
 def config_page() -> str:
     """The page as Markdown."""
-    return INTRODUCTION + "".join(_section(table) for table in TABLES.values())
+    return INTRODUCTION + "".join(_section(table) for table in _in_reading_order())
+
+
+def _in_reading_order() -> list[type[Struct]]:
+    """Each table, followed by those inside it."""
+    return [
+        table
+        for name, outer in TABLES.items()
+        for table in (outer, *(inner for path, inner in NESTED.items() if path[0] == name))
+    ]
 
 
 def _section(table: type[Struct]) -> str:

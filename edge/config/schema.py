@@ -10,7 +10,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from edge.config.acme_schema import Acme, CertificateOptions
 from edge.config.address import UpstreamAddress
+
+__all__ = ["Acme", "CertificateOptions", "Config", "KeyPair", "Listen", "Log", "Site", "StaticMount"]
 
 
 class StaticMount(Struct, frozen=True):
@@ -62,6 +65,9 @@ class Site(Struct, frozen=True):
     key_pair: KeyPair | None = None
     """Used for the names it covers instead of asking a CA."""
 
+    certificate: CertificateOptions = CertificateOptions()
+    """Of the certificates that edge orders for its names."""
+
     max_body: int = 1024 * 1024 * 1024
     """Bytes; a larger request body gets 413. waitress 1 GB, nginx 1 MB (and everybody's first surprise)."""
 
@@ -76,22 +82,6 @@ class Listen(Struct, frozen=True):
     """0 turns plain HTTP off (then only TLS-ALPN-01 can prove a name)."""
 
     https_port: int = 443
-
-
-class Acme(Struct, frozen=True):
-    """How certificates are obtained."""
-
-    directory: str = "https://acme-v02.api.letsencrypt.org/directory"
-    """Directory URL (RFC 8555 §7.1.1)."""
-
-    explicit: bool = False
-    """Whether the operator named the directory: then even private names (localhost, *.test) are ordered there."""
-
-    email: str = ""
-    """Contact for the account; optional, no CA needs it."""
-
-    ca_file: str = ""
-    """PEM file with an extra trust root for the directory's own TLS (Pebble, step-ca); "" for the public roots."""
 
 
 class Log(Struct, frozen=True):

@@ -14,9 +14,10 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
-from edge.config.given import Complaints, Given, RawSettings, RawSite
+from edge.config.certificate_options import FIELDS as OPTION_KEYS
+from edge.config.given import Complaints, Given, RawSettings, RawSite, RawTable
 from edge.config.toml_lines import KeyPath, line_of, locate_keys
-from edge.config.toml_schema import TABLES, SiteTable
+from edge.config.toml_schema import NESTED, REPEATED, TABLES, SiteTable
 
 MAX_FILE: Final = 1024 * 1024
 """Bytes; thousands of sites fit. Larger is a mistake (a log, a disk image)."""
@@ -24,6 +25,7 @@ MAX_FILE: Final = 1024 * 1024
 FIELD_OF_KEY: Final = {
     ("acme", "directory"): "acme_directory",
     ("acme", "ca_file"): "acme_ca_file",
+    ("acme", "staging"): "acme_staging",
     ("log", "access"): "access_log",
     ("log", "format"): "log_format",
 }
@@ -106,13 +108,41 @@ class _TomlReader:
         return RawSettings(**fields)
 
     def _table(self, table: str, content: dict[str, Any]) -> dict[str, Any]:
-        values = self._checked((table,), TABLES[table], content)
+        inner = [key for outer, key in NESTED if outer == table]
+        values = self._checked((table,), TABLES[table], content, inner)
         found: dict[str, Any] = {
-            FIELD_OF_KEY.get((table, key), key): self._given((table, key), value) for key, value in values.items()
+            FIELD_OF_KEY.get((table, key), key): self._given((table, key), value)
+            for key, value in values.items()
+            if key not in OPTION_KEYS and not key.startswith("eab_")
         }
         if "bind" in found:
             found["bind"] = self._each(("listen", "bind"), values["bind"])
+        if table == "acme":
+            found["certificate"] = self._options((table,), values)
+            found["eab"] = {key: self._given((table, key), values[key]) for key in values if key.startswith("eab_")}
+        for key in inner:
+            if key in content:
+                read = self._repeated if (table, key) in REPEATED else self._nested
+                found[f"{table}_{key}"] = read((table, key), content[key])
         return found
+
+    def _nested(self, path: KeyPath, content: Any) -> RawTable | None:
+        kind = (str(path[0]), str(path[1]))
+        if not isinstance(content, dict):
+            self._complain(path, f"write a table: [{'.'.join(kind)}]")
+            return None
+        values = self._checked(path, NESTED[kind], content)
+        return RawTable(self._place(path), {key: self._given((*path, key), value) for key, value in values.items()})
+
+    def _repeated(self, path: KeyPath, content: Any) -> tuple[RawTable, ...]:
+        if not isinstance(content, list):
+            self._complain(path, f"write each as a table of its own: [[{_join(path)}]]")
+            return ()
+        tables = (self._nested((*path, index), each) for index, each in enumerate(content))
+        return tuple(table for table in tables if table is not None)
+
+    def _options(self, path: KeyPath, values: dict[str, Any]) -> dict[str, Given[Any]]:
+        return {key: self._given((*path, key), values[key]) for key in OPTION_KEYS if key in values}
 
     def _sites(self, content: Any) -> tuple[RawSite, ...]:
         if not isinstance(content, list) or not all(isinstance(each, dict) for each in content):
@@ -128,16 +158,21 @@ class _TomlReader:
             names=self._each((*path, "names"), values.get("names", [])),
             upstreams=self._each((*path, "upstream"), values.get("upstream", [])),
             static=tuple(self._given((*path, "static", each[0]), each) for each in values.get("static", {}).items()),
+            certificate=self._options(path, values),
             **single,
         )
 
-    def _checked(self, path: KeyPath, table: type[msgspec.Struct], content: dict[str, Any]) -> dict[str, Any]:
-        """The values of known keys with the right type; a complaint for every other one."""
+    def _checked(
+        self, path: KeyPath, table: type[msgspec.Struct], content: dict[str, Any], inner: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """The values of known keys with the right type; a complaint for every other one but those of `inner` tables."""
         types = {field.encode_name: field.type for field in msgspec.structs.fields(table)}
         checked = {}
         for key, value in content.items():
+            if key in inner:
+                continue
             if key not in types:
-                self._complain((*path, key), self._unknown(key, "key", types, content))
+                self._complain((*path, key), self._unknown(key, "key", [*types, *inner], content))
                 continue
             try:
                 checked[key] = msgspec.convert(value, types[key])
@@ -173,6 +208,9 @@ def _path_in_words(path: KeyPath) -> str:
     if path[:1] == ("site",):
         site = f"[[site]] {path[1] + 1}" if len(path) > 1 and isinstance(path[1], int) else "[[site]]"
         return site if len(path) <= 2 else f"{_join(path[2:])} of {site}"
+    if path[:2] in REPEATED and len(path) > 2:
+        table = f"[[{_join(path[:2])}]] {int(path[2]) + 1}"
+        return table if len(path) == 3 else f"{_join(path[3:])} of {table}"
     return _join(path)
 
 

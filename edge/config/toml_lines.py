@@ -35,8 +35,11 @@ def _enter(is_array: bool, parts: KeyPath, arrays: dict[KeyPath, int]) -> KeyPat
     if is_array:
         arrays[parts] = arrays.get(parts, -1) + 1
         return (*parts, arrays[parts])
-    head = parts[:1]
-    return (*head, arrays[head], *parts[1:]) if head in arrays else parts
+    for end in (1, 2):
+        head = parts[:end]
+        if head in arrays:
+            return (*head, arrays[head], *parts[end:])
+    return parts
 
 
 def _split(dotted: str) -> KeyPath:

@@ -14,10 +14,15 @@ from functools import partial
 from pathlib import Path
 
 from edge.certs.acme.issuer import AcmeIssuer
+from edge.certs.dns.build import build_records
+from edge.certs.dns.records import DNSRecords
 from edge.certs.issuer import Issuer
 from edge.certs.local_ca import LocalIssuer
 from edge.certs.manager import Manager
 from edge.certs.publisher import Publisher
+from edge.certs.reachability import observe
+from edge.config.acme_schema import CA
+from edge.config.ca_settings import STAGING
 from edge.config.schema import Acme, Config, Site
 from edge.errors import StartError
 from edge.handlers.acme_challenge import ChallengeTable
@@ -135,10 +140,26 @@ def build_manager(config: Config, publisher: Publisher) -> Manager:
         config,
         storage,
         publisher,
-        public=partial(_public_issuer, storage),
+        public=partial(_public_issuers, storage),
         local=LocalIssuer(storage, time.time),
     )
 
 
-def _public_issuer(storage: Storage, acme: Acme) -> Issuer:
-    return AcmeIssuer(acme.directory, storage, ca_file=acme.ca_file, email=acme.email)
+def _public_issuers(storage: Storage, acme: Acme) -> list[Issuer]:
+    records = build_records(acme.dns, storage, time.time) if acme.dns else None
+    return [_public_issuer(storage, ca, acme.email, records) for ca in acme.authorities]
+
+
+def _public_issuer(storage: Storage, ca: CA, email: str, records: DNSRecords | None) -> AcmeIssuer:
+    directory = ca.staging or STAGING.get(ca.directory, "")
+    staging = AcmeIssuer(directory, storage, ca_file=ca.ca_file, records=records) if directory else None
+    return AcmeIssuer(
+        ca.directory,
+        storage,
+        ca_file=ca.ca_file,
+        email=email,
+        external_account=ca.external_account,
+        records=records,
+        staging=staging,
+        observe=observe,
+    )

@@ -252,7 +252,7 @@ class OriginConnection:
 
     def _begin_body(self, head: ResponseHead) -> None:
         self._answered = True
-        self._may_be_silent = head.content_length is None or _is_event_stream(head)
+        self._may_be_silent = head.content_length is None or is_event_stream(head)
         self._restart_idle_timeout()
         self._judge_reuse(head)
 
@@ -350,5 +350,6 @@ def _unanswered(reason: str) -> str:
     return failures.RESET if reason == "reset" else failures.NEVER_ANSWERED
 
 
-def _is_event_stream(head: ResponseHead) -> bool:
+def is_event_stream(head: ResponseHead) -> bool:
+    """Whether a response is a stream of events, which may be silent and must not be read ahead of its reader."""
     return (head.field(b"content-type") or b"").startswith(EVENT_STREAM)
