@@ -52,6 +52,7 @@ class RawSite(Struct, frozen=True):
     balance: Given[str] | None = None
     health: Given[str] | None = None
     hold_seconds: Given[float] | None = None
+    upstream_ca: Given[str] | None = None
     certificate: dict[str, Given[Any]] = {}
 
 

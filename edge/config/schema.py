@@ -56,6 +56,9 @@ class Site(Struct, frozen=True):
 
     balancing: Balancing = Balancing()
 
+    upstream_ca: str = ""
+    """PEM file with extra trust roots for `https://` origins; "" for the public roots alone."""
+
     static: tuple[StaticMount, ...] = ()
     """Longest prefix wins."""
 

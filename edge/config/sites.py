@@ -38,6 +38,7 @@ def _resolve_site(raw: RawSite, *, is_only: bool, complaints: Complaints) -> Sit
         names=tuple(dict.fromkeys(names)) or (DEFAULT_NAME,),
         upstreams=_resolve_upstreams(raw.upstreams, complaints),
         balancing=resolve_balancing(raw, complaints),
+        upstream_ca=complaints.attempt_path(raw.upstream_ca, certificate_file) or "",
         static=_resolve_mounts(raw.static, complaints),
         key_pair=_resolve_key_pair(raw, complaints),
         max_body=complaints.attempt_or(raw.max_body, parse_size, Site(names=()).max_body),

@@ -31,7 +31,7 @@ FIELD_OF_KEY: Final = {
 }
 """Keys that are called differently from their field in `RawSettings`; the flag needs the longer word, the table does not."""
 
-SINGLE_KEYS: Final = ("cert", "key", "max_body", "balance", "health", "hold_seconds")
+SINGLE_KEYS: Final = ("cert", "key", "max_body", "balance", "health", "hold_seconds", "upstream_ca")
 """Keys of `[[site]]` that hold one value and are called like their field in `RawSite`."""
 
 _SYNTAX_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")

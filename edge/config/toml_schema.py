@@ -22,7 +22,10 @@ class SiteTable(Struct, frozen=True):
 
     upstream: str | list[str] | UnsetType = UNSET
     """Origins for everything that no static mount answers: `127.0.0.1:8000`, `http://host:port`, `unix:/run/app.sock`; with a
-    share of the requests: `"127.0.0.1:8001 weight=2"`."""
+    share of the requests: `"127.0.0.1:8001 weight=2"`. `https://app.internal:8443` is verified."""
+
+    upstream_ca: str | UnsetType = UNSET
+    """PEM file with extra trust roots for `https://` upstreams. Default: the system's roots alone."""
 
     balance: str | UnsetType = UNSET
     """Which of several origins gets a request: `round_robin` (the default), `least_connections`, `hash_client`,

@@ -26,6 +26,7 @@ SENTENCES: Final = {
     "upstream-refused": "The application behind this site is not running. It may be restarting; please try again.",
     "upstream-permission": "The application behind this site cannot be reached: this server may not open its socket.",
     "upstream-unreachable": "The application behind this site cannot be reached.",
+    "upstream-tls": "This server cannot be sure that it speaks to the application behind this site.",
     "upstream-name-unknown": "The application behind this site cannot be found.",
     "upstream-busy": "The application behind this site is overloaded. Please try again in a moment.",
     "upstream-closed": "The application behind this site ended the connection without an answer.",

@@ -97,7 +97,7 @@ def _routes(
     closers.extend(handler.close for _, handler in mounts)
     if not site.upstreams:
         return SiteRoutes(mounts, None)
-    upstream = Upstream(site.upstreams, deadlines, loop, site.balancing, site.names[0])
+    upstream = Upstream(site.upstreams, deadlines, loop, site.balancing, site.names[0], site.upstream_ca)
     closers.append(upstream.close)
     proxy = Proxy(upstream, site.max_body, loop, maintenance=maintenance, health=site.balancing.health)
     return SiteRoutes(mounts, proxy)

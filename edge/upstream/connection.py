@@ -25,7 +25,7 @@ from edge.http.message import Fields, ResponseHead
 from edge.net.deadlines import NEVER, Deadlines
 from edge.net.socket_stream import SocketStream
 from edge.upstream import failures
-from edge.upstream.listeners import Opener, ResponseReceiver
+from edge.upstream.listeners import NewStream, Opener, ResponseReceiver
 from edge.upstream.pool import IdlePool
 from edge.upstream.resolver import Endpoint
 from edge.wire.http1_origin import HTTP1OriginEngine, format_request_head
@@ -86,10 +86,10 @@ class OriginConnection:
 
     # -- opening ------------------------------------------------------------------------------------------------------
 
-    def open(self, sock: socket.socket, endpoint: Endpoint, opener: Opener) -> None:
+    def open(self, sock: socket.socket, endpoint: Endpoint, opener: Opener, new_stream: NewStream) -> None:
         """Begin to connect a new non-blocking socket, owned from now on; `opener` hears the outcome, perhaps at once."""
         self._opener = opener
-        self._stream = SocketStream(sock, self, self._loop)
+        self._stream = new_stream(sock, self, self._loop)
         self._pool.opened(self)
         self._stream.begin_connect(endpoint.sockaddr)
 
@@ -116,7 +116,7 @@ class OriginConnection:
         if self._stream is None or self._stream.lost:
             return False
         try:
-            self._stream.sock.recv(1, socket.MSG_PEEK)
+            socket.socket.recv(self._stream.sock, 1, socket.MSG_PEEK)  # below TLS, if there is any
         except BlockingIOError:
             return True
         except OSError:
