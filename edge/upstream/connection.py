@@ -29,7 +29,15 @@ from edge.upstream.listeners import NewStream, Opener, ResponseReceiver
 from edge.upstream.pool import IdlePool
 from edge.upstream.resolver import Endpoint
 from edge.wire.http1_origin import HTTP1OriginEngine, format_request_head
-from edge.wire.origin import DataReceived, HeadReceived, InterimReceived, OriginEvent, ResponseEnded, ResponseFailed
+from edge.wire.origin import (
+    DataReceived,
+    HeadReceived,
+    InterimReceived,
+    OriginEvent,
+    ResponseEnded,
+    ResponseFailed,
+    WholeResponse,
+)
 
 EVENT_STREAM: Final = b"text/event-stream"
 
@@ -208,28 +216,32 @@ class OriginConnection:
         if self._receiver is None:
             self.close()  # bytes that nobody asked for
             return
+        if not self._heard:
+            whole = self._engine.take_whole(data)
+            if whole is not None:
+                self._receive_whole(whole)
+                return
+            self._heard = True
         events = self._engine.receive_data(data)
         if self._answered:
             self._restart_idle_timeout()
         elif events:
             self.heard_at = self._loop.time()
-            if type(events[-1]) is ResponseEnded and type(events[0]) is HeadReceived:
-                self._receive_whole(events[0].head, events)
+            first, last = events[0], events[-1]
+            if type(first) is HeadReceived and type(last) is ResponseEnded:  # chunked, or without a body
+                body = b"".join([event.data for event in events if type(event) is DataReceived])
+                self._receive_whole(WholeResponse(first.head, body, last.reusable))
                 return
-        self._heard = True
         self._dispatch(events)
 
-    def _receive_whole(self, head: ResponseHead, events: list[OriginEvent]) -> None:
+    def _receive_whole(self, whole: WholeResponse) -> None:
         """The hot path: head, body and end in one read."""
         receiver = self._receiver
         assert receiver
-        if len(events) == 3 and type(events[1]) is DataReceived:
-            body = events[1].data
-        else:
-            body = b"".join([event.data for event in events if type(event) is DataReceived])
-        self._judge_reuse(head)
-        self._finish(events[-1], self.heard_at)
-        receiver.response_received(head, body)
+        self.heard_at = self._loop.time()
+        self._judge_reuse(whole.head)
+        self._finish(whole.reusable, self.heard_at)
+        receiver.response_received(whole.head, whole.body)
 
     def _dispatch(self, events: list[OriginEvent]) -> None:
         for event in events:
@@ -245,7 +257,7 @@ class OriginConnection:
                 case InterimReceived():
                     receiver.interim_received(event.status, event.fields)
                 case ResponseEnded():
-                    self._finish(event if event is events[-1] else None, self._loop.time())
+                    self._finish(event.reusable and event is events[-1], self._loop.time())
                     receiver.response_ended()
                 case ResponseFailed():
                     self._fail(event.reason)
@@ -284,13 +296,12 @@ class OriginConnection:
 
     # -- ending -------------------------------------------------------------------------------------------------------
 
-    def _finish(self, ended: OriginEvent | None, now: float) -> None:
-        """The response is complete: back to the pool, or closed unless both sides are clean. `ended` None: they are not."""
+    def _finish(self, reusable: bool, now: float) -> None:
+        """The response is complete: back to the pool, or closed unless both sides are clean."""
         self._receiver = None
         self.served += 1
         assert self._stream
-        reusable = type(ended) is ResponseEnded and ended.reusable and not self._single_use
-        if not reusable or self._body_left or self._stream.unsent or self._stream.lost:
+        if not reusable or self._single_use or self._body_left or self._stream.unsent or self._stream.lost:
             self.close()
             return
         if self._paused:
