@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -65,6 +66,11 @@ class CertificateTask:
     def load(self) -> None:
         """Publish what is on disk, or a placeholder. Never raises for a bad disk, never asks a CA."""
         self._record.load(self._rng.random())
+
+    @property
+    def renewal(self) -> float | None:
+        """When the certificate in service is to be renewed, in POSIX seconds; None when there is none."""
+        return self._record.state.renew_at if self._record.live else None
 
     def forgive(self) -> None:
         """The operator changed something about this site: forget the backoff and look again now."""
@@ -164,7 +170,7 @@ class CertificateTask:
             cas=tuple(self._authorities),
             is_rehearsed=wants_rehearsal(state.streaks, issuer.name, state.ordered_at, self._record.now()),
             wall_clock=self._record.now,
-            progress=self._note_progress,
+            progress=partial(self._note_progress, issuer.name),
         )
         try:
             outcome = await attempt.run()
@@ -178,8 +184,8 @@ class CertificateTask:
             self._note_success(outcome.stored, saved=outcome.how is How.ISSUED)
         return outcome.how
 
-    def _note_progress(self, phase: str) -> None:
-        log.info("certificate progress", name=self.spec.name, phase=phase)
+    def _note_progress(self, ca: str, phase: str) -> None:
+        log.info("certificate progress", name=self.spec.name, phase=phase, ca=ca)
 
     def _note_success(self, stored: Stored, *, saved: bool) -> None:
         self._record.issued(stored, saved=saved)

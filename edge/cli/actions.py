@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from edge.config.maintenance import MaintenanceNotice
     from edge.config.schema import Config
     from edge.process.inspection import CertificateStatus
 
 
 def run_supervisor(config: Config, reload: Callable[[], Config]) -> int:
     """Serve until told to stop, and log as each configuration says; the exit status. Raises: ConfigError, StartError."""
+    from edge.cli.greeting import greet  # noqa: PLC0415
     from edge.process.service import real_parts  # noqa: PLC0415
     from edge.process.supervisor import run  # noqa: PLC0415
     from edge.telemetry.logs import configure_logs  # noqa: PLC0415
 
-    return run(config, reload, real_parts(lambda current: configure_logs(current.log.format)))
+    announcer = greet(config)
+    return run(config, reload, real_parts(lambda current: configure_logs(current.log.format), announcer))
 
 
 def find_complaints(config: Config) -> list[str]:
@@ -44,6 +47,20 @@ def read_certificates(storage: str) -> list[CertificateStatus]:
     return certificates(storage)
 
 
+def begin_maintenance(storage: str, notice: MaintenanceNotice) -> None:
+    """Answer 503 from now on. Raises: StorageError."""
+    from edge.process.maintenance import begin_maintenance as begin  # noqa: PLC0415
+
+    begin(storage, notice)
+
+
+def end_maintenance(storage: str) -> bool:
+    """Answer again; whether there was maintenance. Raises: StorageError."""
+    from edge.process.maintenance import end_maintenance as end  # noqa: PLC0415
+
+    return end(storage)
+
+
 @dataclass(frozen=True)
 class Actions:
     """The outside of the commands. (No msgspec here: this is imported for `--help` too.)"""
@@ -52,3 +69,5 @@ class Actions:
     find_complaints: Callable[[Config], list[str]] = find_complaints
     find_warnings: Callable[[Config], list[str]] = find_warnings
     read_certificates: Callable[[str], list[CertificateStatus]] = read_certificates
+    begin_maintenance: Callable[[str, MaintenanceNotice], None] = begin_maintenance
+    end_maintenance: Callable[[str], bool] = end_maintenance

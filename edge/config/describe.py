@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edge.config.acme_schema import DNS, ExecDNS, LexiconDNS, Rfc2136DNS
+from edge.config.address import UpstreamAddress
 from edge.config.names import is_public
 from edge.config.schema import Config, Site
 from edge.config.size import format_size
@@ -29,10 +30,25 @@ def _site_rows(site: Site, config: Config) -> Iterator[tuple[str, str]]:
     yield "names", ", ".join(site.names)
     for mount in site.static:
         yield "static", f"{mount.prefix or '/'} from {mount.directory}"
-    yield "upstream", ", ".join(map(str, site.upstreams)) or "none: what no static mount answers gets 404"
+    yield "upstream", ", ".join(map(_upstream, site.upstreams)) or "none: what no static mount answers gets 404"
+    if site.upstreams:
+        yield from _balancing_rows(site)
     for text in _certificate_texts(site, config):
         yield "certificate", text
     yield "max body", format_size(site.max_body)
+
+
+def _upstream(address: UpstreamAddress) -> str:
+    return f"{address} weight={address.weight}" if address.weight > 1 else str(address)
+
+
+def _balancing_rows(site: Site) -> Iterator[tuple[str, str]]:
+    balancing = site.balancing
+    if len(site.upstreams) > 1:
+        yield "balance", f"{balancing.policy}{':' if balancing.header else ''}{balancing.header}"
+    if balancing.health:
+        yield "health", f"{balancing.health}, every 2 s"
+    yield "hold", f"{balancing.hold_seconds:g} s while no upstream accepts" if balancing.hold_seconds else "off"
 
 
 def _certificate_texts(site: Site, config: Config) -> Iterator[str]:

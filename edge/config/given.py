@@ -49,6 +49,10 @@ class RawSite(Struct, frozen=True):
     cert: Given[str] | None = None
     key: Given[str] | None = None
     max_body: Given[Number] | None = None
+    balance: Given[str] | None = None
+    health: Given[str] | None = None
+    hold_seconds: Given[float] | None = None
+    upstream_ca: Given[str] | None = None
     certificate: dict[str, Given[Any]] = {}
 
 

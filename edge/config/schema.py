@@ -30,6 +30,21 @@ class KeyPair(Struct, frozen=True):
     key: str
 
 
+class Balancing(Struct, frozen=True):
+    """Which origin of a site gets a request, and what happens while none accepts any."""
+
+    policy: Literal["round_robin", "least_connections", "hash_client", "hash_header", "sticky_cookie"] = "round_robin"
+
+    header: str = ""
+    """Name of the request field whose value `hash_header` hashes, lower-case."""
+
+    health: str = ""
+    """Path that is asked every 2 s to know whether an origin is well; "" asks nothing."""
+
+    hold_seconds: float = 10.0
+    """How long a request waits while all origins refuse connections, as during a restart; 0 answers 502 at once."""
+
+
 class Site(Struct, frozen=True):
     """What is served for one set of names."""
 
@@ -38,6 +53,11 @@ class Site(Struct, frozen=True):
 
     upstreams: tuple[UpstreamAddress, ...] = ()
     """Origins for everything that no static mount answers; without one such requests get 404."""
+
+    balancing: Balancing = Balancing()
+
+    upstream_ca: str = ""
+    """PEM file with extra trust roots for `https://` origins; "" for the public roots alone."""
 
     static: tuple[StaticMount, ...] = ()
     """Longest prefix wins."""

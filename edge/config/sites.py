@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from edge.config.address import UpstreamAddress, parse_upstream
+from edge.config.balancing import resolve_balancing
 from edge.config.files import certificate_file, key_file, readable_directory
 from edge.config.given import Complaints, Given, RawSite
 from edge.config.names import parse_name
@@ -36,6 +37,8 @@ def _resolve_site(raw: RawSite, *, is_only: bool, complaints: Complaints) -> Sit
     return Site(
         names=tuple(dict.fromkeys(names)) or (DEFAULT_NAME,),
         upstreams=_resolve_upstreams(raw.upstreams, complaints),
+        balancing=resolve_balancing(raw, complaints),
+        upstream_ca=complaints.attempt_path(raw.upstream_ca, certificate_file) or "",
         static=_resolve_mounts(raw.static, complaints),
         key_pair=_resolve_key_pair(raw, complaints),
         max_body=complaints.attempt_or(raw.max_body, parse_size, Site(names=()).max_body),

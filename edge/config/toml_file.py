@@ -31,6 +31,9 @@ FIELD_OF_KEY: Final = {
 }
 """Keys that are called differently from their field in `RawSettings`; the flag needs the longer word, the table does not."""
 
+SINGLE_KEYS: Final = ("cert", "key", "max_body", "balance", "health", "hold_seconds", "upstream_ca")
+"""Keys of `[[site]]` that hold one value and are called like their field in `RawSite`."""
+
 _SYNTAX_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -149,7 +152,7 @@ class _TomlReader:
 
     def _site(self, path: KeyPath, content: dict[str, Any]) -> RawSite:
         values = self._checked(path, SiteTable, content)
-        single = {key: self._given((*path, key), values[key]) for key in ("cert", "key", "max_body") if key in values}
+        single = {key: self._given((*path, key), values[key]) for key in SINGLE_KEYS if key in values}
         return RawSite(
             place=self._place(path),
             names=self._each((*path, "names"), values.get("names", [])),

@@ -21,7 +21,22 @@ class SiteTable(Struct, frozen=True):
     """Host names, wildcards (`*.example.com`) and IP addresses. May be left out in the only site: then `localhost`."""
 
     upstream: str | list[str] | UnsetType = UNSET
-    """Origins for everything that no static mount answers: `127.0.0.1:8000`, `http://host:port`, `unix:/run/app.sock`."""
+    """Origins for everything that no static mount answers: `127.0.0.1:8000`, `http://host:port`, `unix:/run/app.sock`; with a
+    share of the requests: `"127.0.0.1:8001 weight=2"`. `https://app.internal:8443` is verified."""
+
+    upstream_ca: str | UnsetType = UNSET
+    """PEM file with extra trust roots for `https://` upstreams. Default: the system's roots alone."""
+
+    balance: str | UnsetType = UNSET
+    """Which of several origins gets a request: `round_robin` (the default), `least_connections`, `hash_client`,
+    `hash_header:NAME` or `sticky_cookie`."""
+
+    health: str | UnsetType = UNSET
+    """Path that every origin is asked for each 2 s, like `/healthz`; one that fails twice gets requests only when no other is
+    left. Off by default. Answers during maintenance too."""
+
+    hold_seconds: float | UnsetType = UNSET
+    """How long requests wait while all origins refuse connections, as during a restart. Default: 10. 0 answers 502 at once."""
 
     static: dict[str, str] | UnsetType = UNSET
     """Directories by URL prefix, like `{ "/static" = "/srv/static" }`; the longest prefix wins."""

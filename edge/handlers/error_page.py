@@ -26,6 +26,7 @@ SENTENCES: Final = {
     "upstream-refused": "The application behind this site is not running. It may be restarting; please try again.",
     "upstream-permission": "The application behind this site cannot be reached: this server may not open its socket.",
     "upstream-unreachable": "The application behind this site cannot be reached.",
+    "upstream-tls": "This server cannot be sure that it speaks to the application behind this site.",
     "upstream-name-unknown": "The application behind this site cannot be found.",
     "upstream-busy": "The application behind this site is overloaded. Please try again in a moment.",
     "upstream-closed": "The application behind this site ended the connection without an answer.",
@@ -37,6 +38,7 @@ SENTENCES: Final = {
     "upstream-idle-timeout": "The application behind this site stopped in the middle of its answer.",
     "upstream-request-stalled": "The application behind this site stopped reading the request.",
     "out-of-descriptors": "This server is overloaded. Please try again in a moment.",
+    "maintenance": "This site is under maintenance. Please come back in a while.",
     "spool-unavailable": "This server cannot take the request body at the moment.",
 }
 """Reason (a constant word) → what it means for a visitor. A reason without a sentence shows its status only."""

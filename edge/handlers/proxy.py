@@ -6,6 +6,7 @@ import asyncio
 from typing import Final
 
 from edge.errors import RequestRefused
+from edge.handlers.maintenance import MaintenanceSwitch
 from edge.handlers.proxy_exchange import ProxyExchange
 from edge.handlers.tunnel import TunnelExchange
 from edge.http.exchange import Exchange
@@ -25,7 +26,10 @@ def _judge_and_tell(name: bytes) -> bool:
 
 
 class Proxy:
-    """The handler of a site with an upstream. `max_body` is in bytes; `spool_directory` None is the system's own."""
+    """The handler of a site with an upstream. `max_body` is in bytes; `spool_directory` None is the system's own.
+
+    `health` is the path that is answered during `maintenance` too.
+    """
 
     def __init__(
         self,
@@ -33,11 +37,16 @@ class Proxy:
         max_body: int,
         loop: asyncio.AbstractEventLoop,
         spool_directory: str | None = None,
+        *,
+        maintenance: MaintenanceSwitch | None = None,
+        health: str = "",
     ) -> None:
         self.upstream: Final = upstream
         self.max_body: Final = max_body
         self.loop: Final = loop
         self.spool_directory: Final = spool_directory
+        self._maintenance: Final = maintenance or MaintenanceSwitch()
+        self._health: Final = health.partition("?")[0].encode("ascii")
         self.response_fields: Final = Verdicts(_judge_and_tell)
 
     def __repr__(self) -> str:
@@ -52,6 +61,9 @@ class Proxy:
 
         Raises: RequestRefused 413 for a body announced too large.
         """
+        if self._maintenance.is_on and self._maintenance.stops(exchange.request.target, self._health):
+            self._maintenance.respond(exchange)
+            return
         length = exchange.request.content_length
         if exchange.request.upgrade:
             TunnelExchange(exchange, self).claim()

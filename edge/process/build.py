@@ -28,6 +28,7 @@ from edge.config.schema import Acme, Config, Site
 from edge.errors import StartError
 from edge.handlers.acme_challenge import ChallengeTable
 from edge.handlers.error_page import respond_error
+from edge.handlers.maintenance import MaintenanceSwitch
 from edge.handlers.plain_http import PlainHTTP
 from edge.handlers.proxy import Proxy
 from edge.handlers.redirect import Redirect
@@ -59,11 +60,12 @@ def build_service(
     closers: list[Callable[[], None]] = []
 
     # What answers.
+    maintenance = MaintenanceSwitch()
     names: ServedNames[SiteRoutes] = ServedNames(
         {
             name: routes
             for site in config.sites
-            for routes in [_routes(site, deadlines, loop, closers)]
+            for routes in [_routes(site, deadlines, loop, closers, maintenance)]
             for name in site.names
         }
     )
@@ -82,19 +84,24 @@ def build_service(
 
     # Where it comes in.
     entries = [Listener(each.sock, accept_secure if each.tls else accept_plain, loop) for each in listeners]
-    return WorkerService(server, entries, selector, challenges, deadlines, access_log, closers)
+    return WorkerService(server, entries, selector, challenges, maintenance, deadlines, access_log, closers)
 
 
 def _routes(
-    site: Site, deadlines: Deadlines, loop: asyncio.AbstractEventLoop, closers: list[Callable[[], None]]
+    site: Site,
+    deadlines: Deadlines,
+    loop: asyncio.AbstractEventLoop,
+    closers: list[Callable[[], None]],
+    maintenance: MaintenanceSwitch,
 ) -> SiteRoutes:
     mounts = [(mount.prefix, StaticHandler(mount)) for mount in site.static]
     closers.extend(handler.close for _, handler in mounts)
     if not site.upstreams:
         return SiteRoutes(mounts, None)
-    upstream = Upstream(site.upstreams, deadlines, loop)
+    upstream = Upstream(site.upstreams, deadlines, loop, site.balancing, site.names[0], site.upstream_ca)
     closers.append(upstream.close)
-    return SiteRoutes(mounts, Proxy(upstream, site.max_body, loop))
+    proxy = Proxy(upstream, site.max_body, loop, maintenance=maintenance, health=site.balancing.health)
+    return SiteRoutes(mounts, proxy)
 
 
 def _open_access_log(config: Config) -> AccessLog:
@@ -121,6 +128,7 @@ def _recorder(access_log: AccessLog) -> Record | None:
             now - exchange.started,
             exchange.upstream_seconds,
             exchange.request_id,
+            exchange.held_seconds,
         )
 
     return record

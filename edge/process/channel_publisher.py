@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
 from edge.certs.publisher import ChallengeAnswer
+from edge.config.maintenance import MaintenanceNotice
 from edge.config.schema import Config
 from edge.errors import CertificateError
 from edge.process.channel import Channel, MessageTooLarge
@@ -23,6 +24,7 @@ from edge.process.messages import (
     CleanUpChallenge,
     DropCertificate,
     KeeperToWorker,
+    Maintain,
     PresentChallenge,
     ServeCertificate,
     SnapshotComplete,
@@ -57,6 +59,9 @@ class ChannelPublisher:
         self._loop = loop
         self._timeout = timeout
         self._loaded = False
+        self.replaced: Callable[[], object] = lambda: None
+        """Called after each `replace`."""
+        self._notice: MaintenanceNotice | None = None
         self._links: dict[int, ChannelOnLoop[WorkerToKeeper, KeeperToWorker]] = {}
         self._certificates: dict[tuple[str, ...], CertifiedKey] = {}
         self._presentations: dict[int, Presentation] = {}
@@ -65,6 +70,12 @@ class ChannelPublisher:
 
     def __repr__(self) -> str:
         return f"<ChannelPublisher workers={sorted(self._links)} certificates={len(self._certificates)}>"
+
+    @property
+    def is_certified(self) -> bool:
+        """Whether something better than a placeholder is served for every name of the configuration."""
+        certified = {name for key in self._certificates.values() if key.kind != "placeholder" for name in key.names}
+        return certified.issuperset(self.config.names)
 
     # -- links to workers ---------------------------------------------------------------------------------------------
 
@@ -78,12 +89,20 @@ class ChannelPublisher:
             self._send(worker, PresentChallenge(presentation.number, presentation.answer))
             presentation.changed.set()
         if self._loaded:
+            self._send(worker, Maintain(self._notice))
             self._send(worker, SnapshotComplete())
 
     def loaded(self) -> None:
         """Everything on disk has been published: workers that wait for it may begin to serve."""
         self._loaded = True
+        self._broadcast(Maintain(self._notice))  # also when there is none: an earlier keeper may have said otherwise
         self._broadcast(SnapshotComplete())
+
+    def maintain(self, notice: MaintenanceNotice | None) -> None:
+        """Maintenance begins, changes, or with None ends."""
+        self._notice = notice
+        if self._loaded:
+            self._broadcast(Maintain(notice))
 
     def close(self) -> None:
         """End all links."""
@@ -126,6 +145,7 @@ class ChannelPublisher:
         }
         self._certificates[certified_key.names] = certified_key
         self._broadcast(ServeCertificate(certified_key))
+        self.replaced()
 
     def withdraw_certificate(self, names: tuple[str, ...]) -> None:
         """See `Publisher.withdraw_certificate`."""

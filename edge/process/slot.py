@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from edge.process.channel import Channel
-from edge.process.messages import Drain, ToSupervisor
+from edge.process.messages import Drain, Ready, ToSupervisor
 from edge.process.reactor import Reactor, Timer
 from edge.process.restart_backoff import RestartBackoff
 from edge.process.spawn import EXIT_CANNOT_START
@@ -35,6 +35,7 @@ class Child:
         self.channel = channel
         self.started = time.monotonic()
         self.is_ready = False
+        self.is_certified = False
 
     def __repr__(self) -> str:
         return f"<{self.role} {self.number} pid={self.pid} {'ready' if self.is_ready else 'starting'}>"
@@ -72,7 +73,7 @@ class Slot:
             child = self._start()
         except OSError as problem:
             delay = self._backoff.delay(0.0, was_ready=False)
-            log.error("cannot fork", process=self._role, problem=str(problem), again_in_seconds=delay)
+            log.error("cannot fork", child=self._role, problem=str(problem), again_in_seconds=delay)
             self._refill = self._reactor.call_later(delay, self.fill)
             return
         self.child = child
@@ -113,8 +114,8 @@ class Slot:
         event = "process cannot start" if code == EXIT_CANNOT_START else "process ended unexpectedly"
         log.error(
             event,
-            process=self._role,
-            pid=dead.pid,
+            child=self._role,
+            child_pid=dead.pid,
             cause=_cause(code),
             lived_seconds=round(lived, 1),
             again_in_seconds=delay,
@@ -122,15 +123,18 @@ class Slot:
         self._refill = self._reactor.call_later(delay, self.fill)
 
     def _hear(self, child: Child) -> None:
-        for _ready, _ in child.channel.receive():
-            child.is_ready = True
+        for message, _ in child.channel.receive():
+            if isinstance(message, Ready):
+                child.is_ready = True
+            else:
+                child.is_certified = True
         if not child.channel.is_open:
             self._reactor.forget(child.channel)
             self._kill(child)  # it is ending anyway, or can no longer be told anything
 
     def _kill_late(self, child: Child) -> None:
         if self.child is child:
-            log.warning("process does not end, killing it", process=self._role, pid=child.pid)
+            log.warning("process does not end, killing it", child=self._role, child_pid=child.pid)
             self._kill(child)
 
     def _kill(self, child: Child) -> None:

@@ -25,11 +25,19 @@ from edge.http.message import Fields, ResponseHead
 from edge.net.deadlines import NEVER, Deadlines
 from edge.net.socket_stream import SocketStream
 from edge.upstream import failures
-from edge.upstream.listeners import Opener, ResponseReceiver
+from edge.upstream.listeners import NewStream, Opener, ResponseReceiver
 from edge.upstream.pool import IdlePool
 from edge.upstream.resolver import Endpoint
 from edge.wire.http1_origin import HTTP1OriginEngine, format_request_head
-from edge.wire.origin import DataReceived, HeadReceived, InterimReceived, OriginEvent, ResponseEnded, ResponseFailed
+from edge.wire.origin import (
+    DataReceived,
+    HeadReceived,
+    InterimReceived,
+    OriginEvent,
+    ResponseEnded,
+    ResponseFailed,
+    WholeResponse,
+)
 
 EVENT_STREAM: Final = b"text/event-stream"
 
@@ -86,10 +94,11 @@ class OriginConnection:
 
     # -- opening ------------------------------------------------------------------------------------------------------
 
-    def open(self, sock: socket.socket, endpoint: Endpoint, opener: Opener) -> None:
+    def open(self, sock: socket.socket, endpoint: Endpoint, opener: Opener, new_stream: NewStream) -> None:
         """Begin to connect a new non-blocking socket, owned from now on; `opener` hears the outcome, perhaps at once."""
         self._opener = opener
-        self._stream = SocketStream(sock, self, self._loop)
+        self._stream = new_stream(sock, self, self._loop)
+        self._pool.opened(self)
         self._stream.begin_connect(endpoint.sockaddr)
 
     def stream_opened(self) -> None:
@@ -97,6 +106,10 @@ class OriginConnection:
         if opener:
             self._deadlines.add(self)
             opener.connection_opened(self)
+
+    def belongs_to(self, pool: IdlePool[OriginConnection]) -> bool:
+        """Whether it goes to the origin whose pool this is."""
+        return self._pool is pool
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
@@ -111,7 +124,7 @@ class OriginConnection:
         if self._stream is None or self._stream.lost:
             return False
         try:
-            self._stream.sock.recv(1, socket.MSG_PEEK)
+            socket.socket.recv(self._stream.sock, 1, socket.MSG_PEEK)  # below TLS, if there is any
         except BlockingIOError:
             return True
         except OSError:
@@ -203,28 +216,32 @@ class OriginConnection:
         if self._receiver is None:
             self.close()  # bytes that nobody asked for
             return
+        if not self._heard:
+            whole = self._engine.take_whole(data)
+            if whole is not None:
+                self._receive_whole(whole)
+                return
+            self._heard = True
         events = self._engine.receive_data(data)
         if self._answered:
             self._restart_idle_timeout()
         elif events:
             self.heard_at = self._loop.time()
-            if type(events[-1]) is ResponseEnded and type(events[0]) is HeadReceived:
-                self._receive_whole(events[0].head, events)
+            first, last = events[0], events[-1]
+            if type(first) is HeadReceived and type(last) is ResponseEnded:  # chunked, or without a body
+                body = b"".join([event.data for event in events if type(event) is DataReceived])
+                self._receive_whole(WholeResponse(first.head, body, last.reusable))
                 return
-        self._heard = True
         self._dispatch(events)
 
-    def _receive_whole(self, head: ResponseHead, events: list[OriginEvent]) -> None:
+    def _receive_whole(self, whole: WholeResponse) -> None:
         """The hot path: head, body and end in one read."""
         receiver = self._receiver
         assert receiver
-        if len(events) == 3 and type(events[1]) is DataReceived:
-            body = events[1].data
-        else:
-            body = b"".join([event.data for event in events if type(event) is DataReceived])
-        self._judge_reuse(head)
-        self._finish(events[-1], self.heard_at)
-        receiver.response_received(head, body)
+        self.heard_at = self._loop.time()
+        self._judge_reuse(whole.head)
+        self._finish(whole.reusable, self.heard_at)
+        receiver.response_received(whole.head, whole.body)
 
     def _dispatch(self, events: list[OriginEvent]) -> None:
         for event in events:
@@ -240,14 +257,14 @@ class OriginConnection:
                 case InterimReceived():
                     receiver.interim_received(event.status, event.fields)
                 case ResponseEnded():
-                    self._finish(event if event is events[-1] else None, self._loop.time())
+                    self._finish(event.reusable and event is events[-1], self._loop.time())
                     receiver.response_ended()
                 case ResponseFailed():
                     self._fail(event.reason)
 
     def _begin_body(self, head: ResponseHead) -> None:
         self._answered = True
-        self._may_be_silent = head.content_length is None or _is_event_stream(head)
+        self._may_be_silent = head.content_length is None or is_event_stream(head)
         self._restart_idle_timeout()
         self._judge_reuse(head)
 
@@ -270,19 +287,21 @@ class OriginConnection:
         if self._receiver is None:
             self.close()
             return
+        if self._stream and self._stream.write_error == "reset" and not self._heard:
+            self._fail(failures.RESET)
+            return
         self._dispatch(self._engine.receive_eof())
         if self._receiver is not None:
             self._fail(failures.TRUNCATED)
 
     # -- ending -------------------------------------------------------------------------------------------------------
 
-    def _finish(self, ended: OriginEvent | None, now: float) -> None:
-        """The response is complete: back to the pool, or closed unless both sides are clean. `ended` None: they are not."""
+    def _finish(self, reusable: bool, now: float) -> None:
+        """The response is complete: back to the pool, or closed unless both sides are clean."""
         self._receiver = None
         self.served += 1
         assert self._stream
-        reusable = type(ended) is ResponseEnded and ended.reusable and not self._single_use
-        if not reusable or self._body_left or self._stream.unsent or self._stream.lost:
+        if not reusable or self._single_use or self._body_left or self._stream.unsent or self._stream.lost:
             self.close()
             return
         if self._paused:
@@ -329,14 +348,19 @@ class OriginConnection:
 
     def stream_lost(self, reason: str) -> None:
         self._deadlines.discard(self)
-        self._pool.discard(self)
+        self._pool.lost(self)
         opener, self._opener = self._opener, None
         receiver, self._receiver = self._receiver, None
         if opener:
             opener.connection_refused(self, reason)
         elif receiver:
-            receiver.response_failed(failures.TRUNCATED if self._heard else failures.NEVER_ANSWERED)
+            receiver.response_failed(failures.TRUNCATED if self._heard else _unanswered(reason))
 
 
-def _is_event_stream(head: ResponseHead) -> bool:
+def _unanswered(reason: str) -> str:
+    return failures.RESET if reason == "reset" else failures.NEVER_ANSWERED
+
+
+def is_event_stream(head: ResponseHead) -> bool:
+    """Whether a response is a stream of events, which may be silent and must not be read ahead of its reader."""
     return (head.field(b"content-type") or b"").startswith(EVENT_STREAM)

@@ -11,8 +11,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -117,6 +117,13 @@ class Pebble:
     def restart(self) -> None:
         """Forget everything, like a CA that lost its database."""
         self._stop()
+        self._start_any()
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Not there within the block; back afterwards, with everything forgotten."""
+        self._stop()
+        yield
         self._start_any()
 
     # -- processes -----------------------------------------------------------------------------------------------------
