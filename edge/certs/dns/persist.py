@@ -81,15 +81,16 @@ class PersistentProof:
 
     async def wait(self, record: PersistentRecord) -> None:
         """Returns when every authoritative server shows it. Raises: IssueFailed with the record to be made."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience
+        looks = 0
         try:
-            async with asyncio.timeout(self._patience):
-                looks = 0
-                while not await self._is_shown(record, looks := looks + 1):
-                    if looks == 1:
-                        log.warning("waiting for a DNS record", record=record.place, type="TXT", value=record.value)
-                    await self._sleep(EVERY)
-        except TimeoutError as exc:
-            raise self._missing(record, "it is not there yet") from exc
+            while not await self._is_shown(record, looks := looks + 1):
+                if looks == 1:
+                    log.warning("waiting for a DNS record", record=record.place, type="TXT", value=record.value)
+                if loop.time() >= deadline:
+                    raise dns_failure("it is not there yet")
+                await self._sleep(EVERY)
         except IssueFailed as exc:
             raise self._missing(record, exc.detail) from exc
 
