@@ -14,9 +14,10 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
-from edge.config.given import Complaints, Given, RawSettings, RawSite
+from edge.config.given import Complaints, Given, RawRoute, RawSettings, RawSite
 from edge.config.toml_lines import KeyPath, line_of, locate_keys
-from edge.config.toml_schema import TABLES, SiteTable
+from edge.config.toml_rules import RouteTable
+from edge.config.toml_schema import INNER_TABLES, TABLES, SiteTable
 
 MAX_FILE: Final = 1024 * 1024
 """Bytes; thousands of sites fit. Larger is a mistake (a log, a disk image)."""
@@ -28,6 +29,12 @@ FIELD_OF_KEY: Final = {
     ("log", "format"): "log_format",
 }
 """Keys that are called differently from their field in `RawSettings`; the flag needs the longer word, the table does not."""
+
+LISTS: Final = (("listen", "bind"), ("listen", "trusted_proxies"))
+"""Keys outside sites that hold one value or several."""
+
+MOUNTS: Final = ("static", "media", "internal")
+"""Keys of a site that hold directories by prefix."""
 
 _SYNTAX_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
@@ -107,9 +114,8 @@ class _TomlReader:
         found: dict[str, Any] = {
             FIELD_OF_KEY.get((table, key), key): self._given((table, key), value) for key, value in values.items()
         }
-        if "bind" in found:
-            found["bind"] = self._each(("listen", "bind"), values["bind"])
-        return found
+        lists = [path for path in LISTS if path[0] == table and path[1] in values]
+        return found | {path[1]: self._each(path, values[path[1]]) for path in lists}
 
     def _sites(self, content: Any) -> tuple[RawSite, ...]:
         if not isinstance(content, list) or not all(isinstance(each, dict) for each in content):
@@ -119,14 +125,45 @@ class _TomlReader:
 
     def _site(self, path: KeyPath, content: dict[str, Any]) -> RawSite:
         values = self._checked(path, SiteTable, content)
-        single = {key: self._given((*path, key), values[key]) for key in ("cert", "key", "max_body") if key in values}
+        single: dict[str, Any] = {
+            key: self._given((*path, key), values[key]) for key in ("cert", "key") if key in values
+        }
+        routes = enumerate(values.get("route", []))
         return RawSite(
             place=self._place(path),
             names=self._each((*path, "names"), values.get("names", [])),
             upstreams=self._each((*path, "upstream"), values.get("upstream", [])),
-            static=tuple(self._given((*path, "static", each[0]), each) for each in values.get("static", {}).items()),
+            routes=tuple(self._route((*path, "route", index), each) for index, each in routes),
+            rules=self._rules(path, values, ("names", "upstream", "route", *MOUNTS, *single)),
+            static=self._mounts((*path, "static"), values),
+            media=self._mounts((*path, "media"), values),
+            internal=self._mounts((*path, "internal"), values),
             **single,
         )
+
+    def _mounts(self, path: KeyPath, values: dict[str, Any]) -> tuple[Given[tuple[str, str]], ...]:
+        mounts = values.get(str(path[-1]), {})
+        return tuple(self._given((*path, each[0]), each) for each in mounts.items())
+
+    def _route(self, path: KeyPath, content: dict[str, Any]) -> RawRoute:
+        values = self._checked(path, RouteTable, content)
+        return RawRoute(
+            place=self._place(path),
+            path=self._given((*path, "path"), values["path"]) if "path" in values else None,
+            upstreams=self._each((*path, "upstream"), values.get("upstream", [])),
+            rules=self._rules(path, values, ("path", "upstream")),
+        )
+
+    def _rules(self, path: KeyPath, values: dict[str, Any], others: Collection[str]) -> dict[str, Given[Any]]:
+        """All values but those in `others`; the keys of inner tables as `auth.users`."""
+        found: dict[str, Given[Any]] = {}
+        for key, value in values.items():
+            if key in INNER_TABLES and isinstance(value, dict):
+                inner = self._checked((*path, key), INNER_TABLES[key], value)
+                found |= {f"{key}.{each}": self._given((*path, key, each), inner[each]) for each in inner}
+            elif key not in others:
+                found[key] = self._given((*path, key), value)
+        return found
 
     def _checked(self, path: KeyPath, table: type[msgspec.Struct], content: dict[str, Any]) -> dict[str, Any]:
         """The values of known keys with the right type; a complaint for every other one."""
@@ -135,6 +172,9 @@ class _TomlReader:
         for key, value in content.items():
             if key not in types:
                 self._complain((*path, key), self._unknown(key, "key", types, content))
+                continue
+            if _holds_tables(key, value):
+                checked[key] = value  # their keys are checked one by one
                 continue
             try:
                 checked[key] = msgspec.convert(value, types[key])
@@ -166,9 +206,17 @@ class _TomlReader:
         return f"unknown {kind}; known are {', '.join(known)}"
 
 
+def _holds_tables(key: str, value: Any) -> bool:
+    if key == "route":
+        return isinstance(value, list) and all(isinstance(each, dict) for each in value)
+    return key in INNER_TABLES and isinstance(value, dict)
+
+
 def _path_in_words(path: KeyPath) -> str:
     if path[:1] == ("site",):
         site = f"[[site]] {path[1] + 1}" if len(path) > 1 and isinstance(path[1], int) else "[[site]]"
+        if path[2:3] == ("route",) and len(path) > 3 and isinstance(path[3], int):
+            site, path = f"[[site.route]] {path[3] + 1} of {site}", path[2:]
         return site if len(path) <= 2 else f"{_join(path[2:])} of {site}"
     return _join(path)
 
