@@ -18,7 +18,7 @@ lint: $(VENV)/.installed
 
 unit: $(VENV)/.installed
 	./pebble/fetch
-	PATH="$(CURDIR)/.cache/pebble/bin:$$PATH" $(BIN)/python -m pytest
+	$(BIN)/python -m pytest
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys, ensurepip; assert sys.version_info >= (3, 11)' 2>/dev/null \

@@ -64,10 +64,14 @@ class FakeExchange:
         assert self.head is None, "two heads"
         self.head = head
 
+    def open_tunnel(self, fields: Fields) -> None:
+        assert self.request.upgrade, "a tunnel nobody asked for"
+        self.send_head(ResponseHead(200 if self.request.method == b"CONNECT" else 101, fields))
+
     def send_body(self, data: Buffer) -> None:
         assert self.head is not None, "a body without a head"
         assert not self.is_over, "a body behind the end"
-        if not is_bodiless(self.request.method, self.head.status):
+        if self.head.status == 101 or not is_bodiless(self.request.method, self.head.status):
             self.slices.append(bytes(data))
             self._sent += len(data)
 

@@ -39,6 +39,7 @@ SENTENCES: Final = {
     "upstream-busy": "The application behind this site is overloaded. Please try again in a moment.",
     "upstream-closed": "The application behind this site ended the connection without an answer.",
     "upstream-protocol": "The application behind this site did not give a valid answer.",
+    "upstream-no-tunnel": "The application behind this site did not open the WebSocket.",
     "upstream-truncated": "The application behind this site did not finish its answer.",
     "upstream-connect-timeout": "The application behind this site does not accept connections in time.",
     "upstream-first-byte-timeout": "The application behind this site did not answer in time.",

@@ -7,6 +7,7 @@ from typing import Final
 
 from edge.errors import RequestRefused
 from edge.handlers.proxy_exchange import ProxyExchange
+from edge.handlers.tunnel import TunnelExchange
 from edge.http.exchange import Exchange
 from edge.http.forwarding import FILE_FIELDS, Verdicts, reaches_visitor
 from edge.http.message import Fields
@@ -47,8 +48,14 @@ class Proxy:
         return tuple(line for line in fields if self.response_fields[line[0]])
 
     def __call__(self, exchange: Exchange) -> None:
-        """Forward the request; the response comes later. Raises: RequestRefused 413 for a body announced too large."""
+        """Forward the request, or open a tunnel; the response comes later.
+
+        Raises: RequestRefused 413 for a body announced too large.
+        """
         length = exchange.request.content_length
+        if exchange.request.upgrade:
+            TunnelExchange(exchange, self).claim()
+            return
         if length == 0:
             ProxyExchange(exchange, self).claim()
             return

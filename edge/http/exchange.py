@@ -13,6 +13,7 @@ happen on the event loop's thread.
 
     exchange.respond(head, body)      the whole response in one call (the hot path)
     exchange.send_head(head) … send_body(data)* … end()
+    exchange.open_tunnel(fields)      instead of send_head, for a request with `upgrade`; then bytes both ways, and `end`
     exchange.abort(reason)            a response that cannot be finished: RST_STREAM, or a closed connection; never a clean end
 """
 
@@ -92,6 +93,14 @@ class Exchange(Protocol):
 
     def send_head(self, head: ResponseHead) -> None:
         """Begin the response. After calling this you must call `end` or `abort`."""
+
+    def open_tunnel(self, fields: Fields) -> None:
+        """Accept a request that has `upgrade`: from now on bytes cross as they are, in both directions.
+
+        `fields` are what the origin answered, protocols and extensions among them; the rest of the answer (101 in HTTP/1.1,
+        200 in HTTP/2) is the engine's. What the visitor sends comes as `body_received`, first what lies behind the handshake
+        already; the end of its half is `body_ended`, and `send_body` and `end` go on working after it. `end` ends both halves.
+        """
 
     def send_body(self, data: Buffer) -> None:
         """Append body bytes; accepted whole, even when `can_send` is False. The engine discards them for HEAD, 204, 304.

@@ -44,6 +44,9 @@ class Request(Struct, frozen=True, gc=False):
     repeated among `fields` as Host. `target` is origin-form (`/path?query`), byte for byte as sent, or `*` for OPTIONS.
     `content_length` is 0 without a body and None when the length is not known in advance. `version` is b"1.0", b"1.1" or
     b"2". `expects_continue` asks for `100 Continue` before the body is sent.
+
+    `upgrade` is b"websocket" for a valid WebSocket handshake, else b"": a GET in HTTP/1.1, which may also be answered as if it
+    asked for nothing; in HTTP/2 an extended CONNECT (RFC 8441), whose method stays CONNECT so that no handler takes it for a GET.
     """
 
     method: bytes
@@ -54,6 +57,7 @@ class Request(Struct, frozen=True, gc=False):
     content_length: int | None = 0
     version: bytes = b"1.1"
     expects_continue: bool = False
+    upgrade: bytes = b""
 
     def field(self, name: bytes) -> bytes | None:
         """The value of the first field line called `name` (lower-case), or None."""

@@ -23,6 +23,12 @@ READ_SIZE: Final = 16 * 1024
 READS_PER_TURN: Final = 4
 """Full reads in a row before other connections get their turn."""
 
+KEEP_ALIVE_IDLE: Final = 60
+KEEP_ALIVE_INTERVAL: Final = 15
+KEEP_ALIVE_PROBES: Final = 4
+"""Seconds of silence before the first probe, seconds between probes, unanswered probes until the peer counts as gone. Also keeps
+address translators on the way from forgetting a quiet connection; the kernel's own two hours are longer than they remember."""
+
 REASONS: Final = {
     errno.ECONNREFUSED: "refused",
     errno.ENOENT: "no-such-socket",
@@ -51,6 +57,7 @@ class SocketStream:
 
     __slots__ = (
         "_closing",
+        "_ending",
         "_fd",
         "_linger",
         "_loop",
@@ -78,6 +85,7 @@ class SocketStream:
         self._writing = False
         self._closing = False
         self._linger = False
+        self._ending = False
 
     def __repr__(self) -> str:
         state = "lost" if self.lost else "closing" if self._closing else "open"
@@ -222,8 +230,10 @@ class SocketStream:
         self._stop_writing()
         if self._closing:
             self._say_goodbye()
-        else:
-            self.listener.stream_drained()
+            return
+        if self._ending:
+            self._finish_output_or_lose()
+        self.listener.stream_drained()
 
     def _writing_failed(self, reason: str) -> None:
         # What the peer said before it went away may still be readable: an origin that refuses an upload answers 413, closes
@@ -238,6 +248,22 @@ class SocketStream:
             self._loop.remove_writer(self._fd)
 
     # -- ending -------------------------------------------------------------------------------------------------------
+
+    def end_output(self) -> None:
+        """Send what is left, then tell the peer that nothing follows; reading goes on. Nothing may be written afterwards."""
+        if self._closing or self._ending:
+            return
+        self._ending = True
+        if not self._queue:
+            self._loop.call_soon(self._finish_output_or_lose)
+
+    def keep_alive(self) -> None:
+        """Have the kernel ask now and then whether the peer still exists, for streams that may be silent for hours."""
+        with contextlib.suppress(OSError):  # a unix socket has no network to lose its peer in
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEP_ALIVE_IDLE)
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEP_ALIVE_INTERVAL)
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEP_ALIVE_PROBES)
 
     def close(self, *, linger: bool = False) -> None:
         """Send what is left, say goodbye, then close.
@@ -262,12 +288,17 @@ class SocketStream:
         if self.lost:
             return
         if self._linger:
-            try:
-                self._finish_output()
-            except OSError as error:
-                self._lose(reason_of(error))
+            self._finish_output_or_lose()
         else:
             self._lose("")
+
+    def _finish_output_or_lose(self) -> None:
+        if self.lost:
+            return
+        try:
+            self._finish_output()
+        except OSError as error:
+            self._lose(reason_of(error))
 
     def _finish_output(self) -> None:
         """Tell the peer that nothing follows, keeping the socket open for reading."""

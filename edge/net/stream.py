@@ -45,6 +45,9 @@ class ByteStream(Protocol):
     def resume_reading(self) -> None:
         """Deliver data again."""
 
+    def end_output(self) -> None:
+        """Send what is left, then tell the peer that nothing follows; reading goes on. Nothing may be written afterwards."""
+
     def close(self) -> None:
         """Send what is left, say goodbye (TLS close_notify), then close. Reading stops at once."""
 

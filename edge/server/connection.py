@@ -23,9 +23,10 @@ from edge.http.limits import (
     SEND_TIMEOUT,
     WRITE_SLICE,
 )
+from edge.http.message import Fields
 from edge.net.deadlines import NEVER
 from edge.server.exchange import CLIENT_GONE, ServerExchange
-from edge.server.request_body import RequestBody
+from edge.server.request_body import RequestBody, TunnelInput
 from edge.server.stall_watch import StallWatch
 from edge.wire.engine import (
     BodyReceived,
@@ -136,12 +137,15 @@ class Connection:
                 self.deadline = min(self.deadline, now + HEAD_TIMEOUT)
         else:
             self._head_since = NEVER
-        if not engine.wants_data:
-            self._choked = True
-            self.stream.pause_reading()
+        if self._choked or not engine.wants_data:
+            self._regulate_reading()
 
     def eof_received(self) -> None:
-        """The client will send nothing more. Whoever is still waiting for an answer has left (as nginx sees it)."""
+        """The client will send nothing more. Whoever waits for an answer has left (as nginx sees it); half a tunnel goes on."""
+        if any(exchange.status == 101 for exchange in self.exchanges.values()):
+            for event in self.engine.receive_eof():
+                self._dispatch(event, self.server.loop.time())
+            return
         self._abort_exchanges("client-gone")
         self._close()
 
@@ -149,6 +153,16 @@ class Connection:
         """The socket takes bytes again."""
         self.flush()
         self._resume_exchanges()
+
+    def _regulate_reading(self) -> None:
+        """Read exactly while the engine has room for more and no handler holds its HTTP/1.1 body back."""
+        if self._closing:
+            return
+        self._choked = not self.engine.wants_data
+        if self._choked:
+            self.stream.pause_reading()
+        elif self.engine.multiplexed or not any(each.holds_body for each in self.exchanges.values()):
+            self.stream.resume_reading()
 
     def stream_lost(self, reason: str) -> None:
         """The socket is gone."""
@@ -165,7 +179,8 @@ class Connection:
         if self.engine.multiplexed:
             self.deadline = min(self.deadline, now + INSPECTION)
         if not event.ended:
-            exchange.body = body = RequestBody(exchange, self, now)
+            kind = TunnelInput if event.request.upgrade else RequestBody
+            exchange.body = body = kind(exchange, self, now)
             self.deadline = min(self.deadline, body.deadline)
         try:
             self._entrance.handler(exchange)
@@ -259,8 +274,21 @@ class Connection:
             return
         if self.engine.has_buffered:
             self.data_received(b"")
+        elif self._choked or not self.engine.wants_data:
+            self._regulate_reading()
         if not self.exchanges and self._head_since == NEVER and self._discarded == 0:
             self.deadline = now + KEEP_ALIVE_TIMEOUT
+
+    def open_tunnel(self, exchange: ServerExchange, fields: Fields) -> int:
+        """Accept a handshake; returns the status that says so. Bytes that came behind it follow once the handler is through."""
+        status = self.engine.open_tunnel(exchange.stream_id, fields)
+        if exchange.body is None:
+            exchange.body = TunnelInput(exchange, self, self.server.loop.time())
+        self.stream.keep_alive()
+        self.flush_soon()
+        if self.engine.has_buffered:
+            self.server.loop.call_soon(self._work_off)
+        return status
 
     def resume_body(self, body: RequestBody) -> None:
         """A handler wants more of a body that it had paused."""
@@ -291,9 +319,8 @@ class Connection:
                 self.deadline = min(self.deadline, stream.last_progress + SEND_TIMEOUT)
             elif len(data) < WRITE_SLICE:
                 break
-        if self._choked and engine.wants_data:
-            self._choked = False
-            self.stream.resume_reading()
+        if self._choked:
+            self._regulate_reading()
         if engine.must_close:
             self._finish()
         elif self.exchanges:

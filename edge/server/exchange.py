@@ -121,6 +121,12 @@ class ServerExchange:
         connection.engine.send_head(self.stream_id, head)
         connection.flush_soon()
 
+    def open_tunnel(self, fields: Fields) -> None:
+        """Accept a handshake: bytes both ways from now on."""
+        connection = self._connection
+        if connection is not None and not self.status:
+            self.status = connection.open_tunnel(self, fields)
+
     def send_body(self, data: Buffer) -> None:
         """Append body bytes."""
         connection = self._connection
@@ -159,6 +165,11 @@ class ServerExchange:
             connection.resume_body(body)
 
     # -- the connection's side ------------------------------------------------------------------------------------------
+
+    @property
+    def holds_body(self) -> bool:
+        """Whether the handler wants no more of the request body for now."""
+        return self.body is not None and self.body.paused
 
     @property
     def is_open(self) -> bool:

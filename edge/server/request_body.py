@@ -106,3 +106,18 @@ class RequestBody:
         self._exchange.body = None
         if self._exchange.receiver is not None:
             self._exchange.receiver.body_ended()
+
+
+class TunnelInput(RequestBody):
+    """The visitor's half of a tunnel, handshake included.
+
+    It may be silent for as long as it likes: TCP keep-alive finds out whether the visitor still exists, and an application
+    that wants to know more asks with a ping of its own.
+    """
+
+    __slots__ = ()
+
+    @property
+    def deadline(self) -> float:
+        """None."""
+        return NEVER

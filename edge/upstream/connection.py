@@ -8,7 +8,8 @@ user hears of the end. Whatever is not a complete, well-formed response to a req
 it: bytes left over from one exchange must never be read as part of the next.
 
 The deadline means: opening, NEVER (the attempt that opens it watches); idle, the end of its stay in the pool; busy, the first
-byte of the response, then each read of a body that has a length. A visitor who uploads or downloads slowly is not the origin's
+byte of the response, then each read of a body that has a length; bytes that do not leave, in a tunnel too. A visitor who uploads
+or downloads slowly is not the origin's
 fault: no deadline runs while we wait for the visitor.
 """
 
@@ -19,7 +20,7 @@ import socket
 from typing import Final
 
 from edge.http.exchange import Buffer
-from edge.http.limits import FIRST_BYTE_TIMEOUT, POOL_IDLE_TIMEOUT, UPSTREAM_IDLE_TIMEOUT
+from edge.http.limits import FIRST_BYTE_TIMEOUT, POOL_IDLE_TIMEOUT, SEND_TIMEOUT, UPSTREAM_IDLE_TIMEOUT
 from edge.http.message import Fields, ResponseHead
 from edge.net.deadlines import NEVER, Deadlines
 from edge.net.socket_stream import SocketStream
@@ -41,9 +42,9 @@ class OriginConnection:
         "_body_left",
         "_deadlines",
         "_engine",
-        "_has_length",
         "_heard",
         "_loop",
+        "_may_be_silent",
         "_method",
         "_opener",
         "_paused",
@@ -68,7 +69,7 @@ class OriginConnection:
         self._method = b""
         self._body_left = 0
         self._heard = False
-        self._has_length = False
+        self._may_be_silent = False
         self._answered = False
         self._paused = False
         self._single_use = False
@@ -143,12 +144,32 @@ class OriginConnection:
         self.deadline = NEVER if self._body_left and drained else now + FIRST_BYTE_TIMEOUT
         return drained
 
+    def send_handshake(self, receiver: ResponseReceiver, target: bytes, fields: Fields, accept: bytes) -> bool:
+        """Ask for a WebSocket tunnel. `head_received` with status 101 opens it: `send_body`, `data_received` and `response_ended`
+        are then bytes both ways and the end of the origin's half. `accept` is what the origin must prove (RFC 6455 §4.1).
+
+        Returns as `send_request` does. The connection is not used again, whatever the answer."""
+        assert self._stream
+        self._engine.expect_tunnel(accept)
+        self._single_use = True
+        self._stream.keep_alive()
+        return self.send_request(receiver, b"GET", target, fields, 0)
+
+    def end_sending(self) -> None:
+        """The visitor's half of a tunnel has ended; the origin may have its say, but not be silent for ever."""
+        assert self._stream
+        self._stream.end_output()
+        self._may_be_silent = False
+        self._restart_idle_timeout()
+
     def send_body(self, data: Buffer) -> bool:
         """Write more of the body; returns as `send_request` does."""
         assert self._stream
         self._body_left -= len(data)
         drained = self._stream.write(data)
         if self._answered:  # the response has begun; its own deadline runs
+            if self.deadline == NEVER and not drained:
+                self._restart_idle_timeout()
             return drained
         self.deadline = NEVER if self._body_left and drained else self._loop.time() + FIRST_BYTE_TIMEOUT
         return drained
@@ -158,6 +179,8 @@ class OriginConnection:
             return
         if not self._answered:
             self.deadline = NEVER if self._body_left else self._loop.time() + FIRST_BYTE_TIMEOUT
+        elif self._may_be_silent:
+            self.deadline = NEVER
         self._receiver.request_drained()
 
     # -- receiving ----------------------------------------------------------------------------------------------------
@@ -224,7 +247,7 @@ class OriginConnection:
 
     def _begin_body(self, head: ResponseHead) -> None:
         self._answered = True
-        self._has_length = head.content_length is not None and not _is_event_stream(head)
+        self._may_be_silent = head.content_length is None or _is_event_stream(head)
         self._restart_idle_timeout()
         self._judge_reuse(head)
 
@@ -235,7 +258,13 @@ class OriginConnection:
             self._single_use = True
 
     def _restart_idle_timeout(self) -> None:
-        self.deadline = self._loop.time() + UPSTREAM_IDLE_TIMEOUT if self._has_length else NEVER
+        """An origin that may be silent must still read what it is sent."""
+        if not self._may_be_silent:
+            self.deadline = self._loop.time() + UPSTREAM_IDLE_TIMEOUT
+        elif self._stream and self._stream.unsent:
+            self.deadline = self._stream.last_progress + SEND_TIMEOUT
+        else:
+            self.deadline = NEVER
 
     def eof_received(self) -> None:
         if self._receiver is None:
@@ -276,12 +305,12 @@ class OriginConnection:
         self.deadline = NEVER
         if self._receiver is None:
             self.close()
-        elif self._answered:
-            self._fail(failures.IDLE_TIMEOUT)
         elif stream and stream.unsent and now - stream.last_progress < FIRST_BYTE_TIMEOUT:
             self.deadline = stream.last_progress + FIRST_BYTE_TIMEOUT  # slow, but moving
+        elif stream and stream.unsent:
+            self._fail(failures.REQUEST_STALLED)
         else:
-            self._fail(failures.REQUEST_STALLED if stream and stream.unsent else failures.FIRST_BYTE_TIMEOUT)
+            self._fail(failures.IDLE_TIMEOUT if self._answered else failures.FIRST_BYTE_TIMEOUT)
 
     def close(self) -> None:
         """End a connection that nobody waits for: in order, or now if its origin does not take what it was sent."""

@@ -13,6 +13,9 @@ from edge.errors import UpstreamError
 NEVER_ANSWERED: Final = "closed-before-response"
 """The connection ended and no byte of a response had come: the only failure that a retry may follow."""
 
+NO_TUNNEL: Final = "no-tunnel"
+"""Not a failure but a refusal: an ordinary answer that the visitor would take for an open tunnel."""
+
 TRUNCATED: Final = "truncated"
 FIRST_BYTE_TIMEOUT: Final = "first-byte-timeout"
 IDLE_TIMEOUT: Final = "idle-timeout"
@@ -33,6 +36,7 @@ _ANSWERS: Final = {
     "backlog-full": (503, "upstream-busy"),
     "no-descriptors": (503, "out-of-descriptors"),
     NEVER_ANSWERED: (502, "upstream-closed"),
+    NO_TUNNEL: (502, "upstream-no-tunnel"),
     TRUNCATED: (502, "upstream-truncated"),
     FIRST_BYTE_TIMEOUT: (504, "upstream-first-byte-timeout"),
     IDLE_TIMEOUT: (504, "upstream-idle-timeout"),

@@ -122,6 +122,13 @@ class Engine(Protocol):
     def send_head(self, stream_id: int, head: ResponseHead) -> None:
         """Write a final head; the body follows through `send_body`."""
 
+    def open_tunnel(self, stream_id: int, fields: Fields) -> int:
+        """Accept a request that has `upgrade`; returns the status that this was written as: 101, or 200 in HTTP/2 (RFC 8441).
+
+        What the peer sends from now on comes as `BodyReceived` and, at the end of its half, `RequestEnded`; what `send_body` is
+        given leaves as it is. HTTP/1.1: bytes that came behind the handshake wait, `has_buffered` tells of them; a complete
+        response ends the connection."""
+
     def send_body(self, stream_id: int, data: Buffer, end: bool) -> bool:
         """Write (or queue, where flow control says so) body bytes; `end` completes the response.
 

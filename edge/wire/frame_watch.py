@@ -129,7 +129,17 @@ class FrameWatch:
         last = len(data) - HEADER_SIZE
         while position <= last:
             length, kind, flags, stream_id = parse_header(data, position)
-            self._check_frame(length, kind, flags, stream_id)
+            if (
+                kind == HEADERS
+                and flags & END_HEADERS
+                and self._settled
+                and not self._block_stream
+                and length <= MAX_FRAME
+            ):
+                self._in_head = True  # what most input is: one whole head
+                self._control.give(CONTROL_PER_HEAD)
+            else:
+                self._check_frame(length, kind, flags, stream_id)
             position += HEADER_SIZE + length
             self._accepted = position
         return position

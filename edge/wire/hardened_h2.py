@@ -214,6 +214,7 @@ def _local_settings() -> Settings:
         SettingCodes.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
         SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
         SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEAD,
+        SettingCodes.ENABLE_CONNECT_PROTOCOL: 1,
         _NO_RFC7540_PRIORITIES: 1,
     }
     return Settings(client=False, initial_values=values)  # type: ignore[arg-type]  # codes may be plain integers

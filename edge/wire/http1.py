@@ -21,6 +21,7 @@ from edge.http.dates import DateCache
 from edge.http.exchange import Buffer
 from edge.http.limits import MAX_LINGER
 from edge.http.message import SERVER_FIELD, Fields, Request, ResponseHead
+from edge.http.websocket import answer_fields
 from edge.wire.engine import Event
 from edge.wire.request_reader import RequestReader
 from edge.wire.response_writer import ResponseWriter, connection_field
@@ -126,6 +127,16 @@ class HTTP1Engine:
         self._writer.write_head(
             head, request.method, request.version, connection_field(request.version, self._persistent)
         )
+
+    def open_tunnel(self, stream_id: int, fields: Fields) -> int:
+        """See `Engine`. The connection is no longer HTTP, so nothing can come behind the tunnel."""
+        request = self._reader.request
+        if self._is_due(stream_id) and not self._streaming and request is not None and request.upgrade:
+            self._persistent = False
+            self._streaming = True
+            self._writer.write_switch((*answer_fields(request.fields), *fields))
+            self._reader.open_tunnel()
+        return 101
 
     def send_body(self, stream_id: int, data: Buffer, end: bool) -> bool:
         """See `Engine`. False also when `data` exceeds the announced length before the end."""

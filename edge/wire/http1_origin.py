@@ -4,6 +4,8 @@
       │              │ interim heads: stay
       └─ any byte ─► BROKEN ◄─ anything that cannot be understood
 
+A 101 that was asked for is a head, and all that follows it is a body UNTIL_CLOSE.
+
 `HeadReceived` is always followed by `ResponseEnded` or `ResponseFailed`, for a response without a body at once. Counted bodies
 pass through as they come; only heads and chunk framing are parsed.
 """
@@ -15,6 +17,7 @@ from typing import Final
 from edge.errors import UpstreamError
 from edge.http.limits import MAX_INTERIM_RESPONSES, MAX_RESPONSE_HEAD
 from edge.http.message import Fields
+from edge.http.websocket import WEBSOCKET, is_accepted
 from edge.wire.chunked import BrokenChunks, ChunkedDecoder
 from edge.wire.head_syntax import END_OF_HEAD, find_broken_line_end
 from edge.wire.origin import (
@@ -37,8 +40,8 @@ _METHODS_WITH_BODY: Final = frozenset((b"POST", b"PUT", b"PATCH"))
 def format_request_head(method: bytes, target: bytes, fields: bytes | Fields, content_length: int | None) -> bytes:
     """A whole HTTP/1.1 request head, framing included; None announces a chunked body.
 
-    `fields` must include `host` and nothing hop-by-hop; as bytes they are ready lines, each with its CRLF. All parts come from
-    validated values, so no byte of a client's framing can be among them.
+    `fields` must include `host` and nothing hop-by-hop but what makes a WebSocket handshake; as bytes they are ready lines,
+    each with its CRLF. All parts come from validated values, so no byte of a client's framing can be among them.
     """
     lines = fields if isinstance(fields, bytes) else format_fields(fields)
     if content_length is None:
@@ -59,7 +62,7 @@ _BROKEN: Final = "broken"
 class HTTP1OriginEngine:
     """Implements `edge.wire.origin.OriginEngine`."""
 
-    __slots__ = ("_chunks", "_interims", "_kept", "_method", "_persistent", "_remaining", "_seen", "_state")
+    __slots__ = ("_accept", "_chunks", "_interims", "_kept", "_method", "_persistent", "_remaining", "_seen", "_state")
 
     def __init__(self) -> None:
         self._state: str = _IDLE
@@ -70,6 +73,7 @@ class HTTP1OriginEngine:
         self._remaining = 0
         self._persistent = True
         self._chunks: ChunkedDecoder | None = None
+        self._accept = b""
 
     def __repr__(self) -> str:
         return f"<HTTP1OriginEngine {self._state}>"
@@ -81,6 +85,10 @@ class HTTP1OriginEngine:
         self._method = method
         self._seen = False
         self._interims = 0
+
+    def expect_tunnel(self, accept: bytes) -> None:
+        """See `OriginEngine`."""
+        self._accept = accept
 
     def receive_data(self, data: bytes) -> list[OriginEvent]:
         """See `OriginEngine`. After `ResponseFailed`, and after `ResponseEnded(reusable=False)`, bytes are swallowed."""
@@ -145,7 +153,7 @@ class HTTP1OriginEngine:
 
     def _take_head(self, parsed: ParsedResponse, more: bool, events: list[OriginEvent]) -> None:
         if parsed.status < 200:
-            events.append(self._take_interim(parsed))
+            events.append(self._switch(parsed) if parsed.status == 101 else self._take_interim(parsed))
             return
         self._persistent = parsed.persistent
         self._state = parsed.framing
@@ -157,11 +165,17 @@ class HTTP1OriginEngine:
         elif parsed.framing == CHUNKS:
             self._chunks = ChunkedDecoder()
 
-    def _take_interim(self, parsed: ParsedResponse) -> InterimReceived:
-        """101 would turn the connection into a tunnel, which no request of ours asks for."""
-        self._interims += 1
-        if parsed.status == 101:
+    def _switch(self, parsed: ParsedResponse) -> HeadReceived:
+        """The connection becomes a tunnel, if that was asked for and the origin proves that it means this very request."""
+        if not self._accept:
             raise UpstreamError(502, "unexpected-101")
+        if parsed.upgrade != WEBSOCKET or not is_accepted(parsed.fields, self._accept):
+            raise UpstreamError(502, "handshake")
+        self._state = UNTIL_CLOSE
+        return HeadReceived(parsed.new_head(), ended=False)
+
+    def _take_interim(self, parsed: ParsedResponse) -> InterimReceived:
+        self._interims += 1
         if self._interims > MAX_INTERIM_RESPONSES:
             raise UpstreamError(502, "too-many-interims")
         return InterimReceived(parsed.status, parsed.fields)

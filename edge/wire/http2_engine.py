@@ -289,6 +289,14 @@ class Http2Engine(ABC):
         else:
             self._write_head(stream_id, head, end=False)
 
+    def open_tunnel(self, stream_id: int, fields: Fields) -> int:
+        """See `Engine`. The stream goes on as it is: DATA both ways."""
+        stream = self._streams.get(stream_id)
+        if stream is not None and stream.request is not None and stream.request.upgrade:
+            stream.is_tunnel = True
+            self.send_head(stream_id, ResponseHead(200, fields))
+        return 200
+
     def send_body(self, stream_id: int, data: Buffer, end: bool) -> bool:
         """See `Engine`. True, and nothing happens, where no body is wanted any more."""
         stream = self._streams.get(stream_id)
@@ -304,9 +312,10 @@ class Http2Engine(ABC):
         return True
 
     def reset(self, stream_id: int) -> None:
-        """RST_STREAM INTERNAL_ERROR; the peer sees that the response is not whole."""
-        if stream_id in self._streams:
-            self._write_reset(stream_id, ErrorCode.INTERNAL_ERROR)
+        """RST_STREAM INTERNAL_ERROR; the peer sees that the response is not whole. CANCEL ends a tunnel (RFC 8441 §5)."""
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            self._write_reset(stream_id, ErrorCode.CANCEL if stream.is_tunnel else ErrorCode.INTERNAL_ERROR)
             self._forget(stream_id)
 
     def shut_down(self) -> None:

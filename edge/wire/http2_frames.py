@@ -39,6 +39,7 @@ class ErrorCode(IntEnum):
     INTERNAL_ERROR = 0x2
     FRAME_SIZE_ERROR = 0x6
     REFUSED_STREAM = 0x7
+    CANCEL = 0x8
     COMPRESSION_ERROR = 0x9
     ENHANCE_YOUR_CALM = 0xB
 

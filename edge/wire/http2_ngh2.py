@@ -11,6 +11,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
+from msgspec import Struct
 from ngh2 import (
     Configuration,
     Connection,
@@ -60,6 +61,7 @@ _SETTINGS: Final = {
     Setting.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
     Setting.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
     Setting.MAX_HEADER_LIST_SIZE: MAX_HEAD,
+    Setting.ENABLE_CONNECT_PROTOCOL: 1,
     Setting.NO_RFC7540_PRIORITIES: 1,
 }
 
@@ -74,6 +76,16 @@ _TAKES_TURNS: Final = Priority(DEFAULT_PRIORITY.urgency, DEFAULT_PRIORITY.increm
 
 _LATE: Final = suppress(NGH2Error)
 """Around writes to a stream that the library may have ended already; the event that says so comes with the next output."""
+
+
+_MEMO_KEY: Final = "ngh2"
+
+
+class _Dated(Struct, frozen=True, gc=False):
+    """The header list of a response head that is sent again and again, for as long as the second lasts."""
+
+    date: bytes
+    headers: tuple[Field, ...]
 
 
 class Ngh2Engine(Http2Engine):
@@ -222,10 +234,14 @@ class Ngh2Engine(Http2Engine):
             super()._write_whole(stream, head, body)
             return
         stream.response_ended = True
-        with _LATE:
-            self._connection.send_response(stream.stream_id, self._headers(head))
-            self._connection.send_data(stream.stream_id, body, end_stream=True)
-            self._note_end(stream.stream_id)
+        stream_id, connection = stream.stream_id, self._connection
+        try:  # as with _LATE, which costs more
+            connection.send_response(stream_id, self._headers(head))
+            connection.send_data(stream_id, body, end_stream=True)
+        except NGH2Error:
+            return
+        if not stream.request_ended:
+            self._unread.add(stream_id)
 
     def _note_end(self, stream_id: int) -> None:
         if not self._streams[stream_id].request_ended:
@@ -242,15 +258,18 @@ class Ngh2Engine(Http2Engine):
         return bool(answered)
 
     def _headers(self, head: ResponseHead) -> tuple[Field, ...]:
+        date = self._dates.current()
         known = head.serialised
         if known is None:
             known = head.serialised = {}
-        headers = known.get("ngh2")
-        if headers is None:
-            headers = known["ngh2"] = _format_head(head)
-            known["dated"] = head.field(b"date") is not None
-        assert isinstance(headers, tuple)
-        return headers if known.get("dated") else (*headers, (b"date", self._dates.current()))
+        made = known.get(_MEMO_KEY)
+        if isinstance(made, _Dated) and made.date is date:
+            return made.headers
+        headers = _format_head(head)
+        if head.field(b"date") is None:
+            headers = (*headers, (b"date", date))
+        known[_MEMO_KEY] = _Dated(date, headers)
+        return headers
 
     def _write_reset(self, stream_id: int, code: int) -> None:
         if not self._closed:

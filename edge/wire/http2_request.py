@@ -1,7 +1,7 @@
 """A decoded HTTP/2 header list → `Request`, by the one grammar of `edge.http.validation` (RFC 9113 §8.2, §8.3).
 
 Both engines come through here, whatever they have checked themselves. What passes is one clean request and nothing else; a
-failure concerns its stream only. CONNECT, plain or extended (RFC 8441), is refused for now.
+failure concerns its stream only. CONNECT is refused, but for the WebSocket handshake of RFC 8441.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from edge.errors import RequestRefused
 from edge.http.limits import MAX_FIELDS, MAX_HEAD
 from edge.http.message import HOP_BY_HOP, Field, Fields, Request
 from edge.http.validation import check_field, check_method, check_target, normalise_authority, parse_content_length
+from edge.http.websocket import WEBSOCKET, has_version
 
-_PSEUDO: Final = frozenset((b":method", b":scheme", b":authority", b":path"))
+_PSEUDO: Final = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
 
 _FORBIDDEN: Final = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade", b"http2-settings")
@@ -39,14 +40,39 @@ _ordinary: set[Field] = set()
 _normalise_authority = lru_cache(maxsize=256)(normalise_authority)
 
 
+_MEMO_HEADS: Final = 1024
+_MEMO_HEAD: Final = 2048
+"""Remembered header lists of requests without a body, and the longest of them; as in `request_head` for HTTP/1.1."""
+
+_known: dict[tuple[bytes, Fields], Request] = {}
+
+
 def parse_request(headers: Fields, ended: bool, scheme: bytes) -> Request:
     """The request that `headers` describe; `ended` when END_STREAM came with them, `scheme` is the transport's.
 
     Raises: RequestRefused with the status that tells the client why.
     """
+    if not ended:
+        return _parse(headers, ended, scheme)
+    key = (scheme, headers)
+    known = _known.get(key)
+    if known is None:
+        known = _parse(headers, ended, scheme)
+        if sum(map(len, chain.from_iterable(headers))) <= _MEMO_HEAD:
+            if len(_known) >= _MEMO_HEADS:
+                _known.clear()
+            _known[key] = known
+    return known
+
+
+def _parse(headers: Fields, ended: bool, scheme: bytes) -> Request:
     pseudo = _split_pseudo(headers)
     method = pseudo.get(b":method", b"")
-    check_method(method)
+    upgrade = b""
+    if b":protocol" in pseudo:
+        upgrade = _check_extended_connect(method, pseudo[b":protocol"], ended)
+    else:
+        check_method(method)
     if pseudo.get(b":scheme") != scheme:
         raise RequestRefused(400, "scheme")
     target = pseudo.get(b":path", b"")
@@ -58,16 +84,29 @@ def parse_request(headers: Fields, ended: bool, scheme: bytes) -> Request:
         else:
             head.add(line)
     content_length = _body_length(head.content_length, ended)
+    fields = head.finish()
+    if upgrade and (content_length is not None or not has_version(fields)):
+        raise RequestRefused(400, "websocket-handshake")
     return Request(
         method=method,
         scheme=scheme,
         authority=_authority(pseudo.get(b":authority"), head.host, scheme),
         target=target,
-        fields=head.finish(),
+        fields=fields,
         content_length=content_length,
         version=b"2",
         expects_continue=head.expects_continue and content_length != 0,
+        upgrade=upgrade,
     )
+
+
+def _check_extended_connect(method: bytes, protocol: bytes, ended: bool) -> bytes:
+    """What the stream is to become (RFC 8441 §4, §5). Refused with 501: protocols that we do not know (RFC 9220 §3)."""
+    if method != b"CONNECT" or ended:
+        raise RequestRefused(400, "extended-connect")
+    if protocol.lower() != WEBSOCKET:
+        raise RequestRefused(501, "protocol")
+    return WEBSOCKET
 
 
 def check_trailers(headers: Fields) -> None:

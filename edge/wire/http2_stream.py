@@ -17,6 +17,7 @@ class Stream:
         "continued",
         "head_sent",
         "is_head",
+        "is_tunnel",
         "owed",
         "request",
         "request_ended",
@@ -33,6 +34,7 @@ class Stream:
         self.stream_id = stream_id
         self.request: Request | None = None
         self.is_head = False
+        self.is_tunnel = False
         self.request_ended = request_ended
         self.request_left: int | None = None
         self.unwanted = False  # refused: its body is thrown away

@@ -21,7 +21,10 @@ class InterimReceived(Struct, frozen=True, gc=False):
 
 
 class HeadReceived(Struct, frozen=True):
-    """The final head, hop-by-hop fields and framing removed. `ended`: the response has no body."""
+    """The final head, hop-by-hop fields and framing removed. `ended`: the response has no body.
+
+    Status 101 means that the connection is a tunnel from here on: `DataReceived` is what the origin says, `ResponseEnded` the
+    end of its half."""
 
     head: ResponseHead
     ended: bool
@@ -55,6 +58,11 @@ class OriginEngine(Protocol):
 
     def begin(self, method: bytes) -> None:
         """A request with this method is about to be written; its response is read next."""
+
+    def expect_tunnel(self, accept: bytes) -> None:
+        """The next request is a WebSocket handshake: a 101 with this `Sec-WebSocket-Accept` is welcome, any other a failure.
+
+        Whatever the answer, the connection MUST NOT carry another request."""
 
     def receive_data(self, data: bytes) -> list[OriginEvent]:
         """Feed bytes. Any input is legal or becomes `ResponseFailed`; bytes before a request or behind a response too."""

@@ -14,8 +14,9 @@ from msgspec import Struct
 
 from edge.errors import RequestRefused
 from edge.http.limits import MAX_FIELDS
-from edge.http.message import HOP_BY_HOP, Field, Request
+from edge.http.message import HOP_BY_HOP, Field, Fields, Request
 from edge.http.validation import normalise_authority, parse_content_length
+from edge.http.websocket import WEBSOCKET, has_version, key_of
 from edge.wire.connection_options import is_persistent, parse_connection, without_named
 from edge.wire.head_syntax import Aside, BrokenHead, FieldSorter, split_head
 from edge.wire.request_line import RequestLine, parse_request_line
@@ -53,7 +54,7 @@ def parse_request_head(head: bytes, scheme: bytes) -> ParsedHead:
     if known is not None:
         return known
     parsed = _parse(head, scheme)
-    if len(head) <= _MEMO_HEAD and parsed.request.content_length == 0:
+    if len(head) <= _MEMO_HEAD and parsed.request.content_length == 0 and not parsed.request.upgrade:
         if len(_memo) >= _MEMO_ENTRIES:
             _memo.clear()
         _memo[key] = parsed
@@ -70,17 +71,27 @@ def _parse(head: bytes, scheme: bytes) -> ParsedHead:
     if upgrade and content_length != 0:
         raise RequestRefused(400, "upgrade-with-body")
     options = parse_connection(aside.get(b"connection"))
+    fields = without_named(tuple(kept), options)
     request = Request(
         method=line.method,
         scheme=scheme,
         authority=_authority(line, aside.get(b"host", []), scheme),
         target=line.target,
-        fields=without_named(tuple(kept), options),
+        fields=fields,
         content_length=content_length,
         version=line.version,
         expects_continue=_expects_continue(line.version, aside) and content_length != 0,
+        upgrade=WEBSOCKET if upgrade and _is_websocket(line, aside, fields) else b"",
     )
     return ParsedHead(request, is_persistent(line.version, options) and not upgrade)
+
+
+def _is_websocket(line: RequestLine, aside: Aside, fields: Fields) -> bool:
+    """Whether this is a WebSocket handshake (RFC 6455 §4.2.1). Other upgrades are not refused but ignored (RFC 9110 §7.8)."""
+    if line.method != b"GET" or line.version != b"1.1":
+        return False
+    protocols = aside.get(b"upgrade", [])
+    return [each.lower() for each in protocols] == [WEBSOCKET] and has_version(fields) and key_of(fields) is not None
 
 
 def _split(head: bytes) -> tuple[list[Field], bool]:

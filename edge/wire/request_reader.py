@@ -3,10 +3,11 @@
     HEAD ──head──► LENGTH | CHUNKS ──body──► COMPLETE ──response over──► HEAD
      │ no body ──────────────────────────────►  ▲
      └─ refused ─► BROKEN ◄─ broken body         given up with nothing open ─► CLOSED
+                                    COMPLETE ──tunnel──► TUNNEL ──end of input──► COMPLETE
 
 A request that is COMPLETE holds back everything behind it until the driver's response is over (`release`); if the response
 is over first, the rest of the body is still read, as events that nobody wants, and HEAD follows. BROKEN and CLOSED swallow
-all input; behind CLOSED none is expected.
+all input; behind CLOSED none is expected. In TUNNEL nothing is HTTP any more: all bytes are the body of the last request.
 
 What comes out does not depend on how the input was cut: every verdict is a function of the bytes up to the first one that
 breaks a rule.
@@ -41,6 +42,7 @@ _HEAD: Final = "head"
 _LENGTH: Final = "length"
 _CHUNKS: Final = "chunks"
 _COMPLETE: Final = "complete"
+_TUNNEL: Final = "tunnel"
 _BROKEN: Final = "broken"
 _CLOSED: Final = "closed"
 
@@ -70,8 +72,10 @@ class RequestReader:
 
     @property
     def has_unread(self) -> bool:
-        """Whether kept bytes may hold a request that has not been looked for."""
-        return self._state == _HEAD and len(self._kept) > self._scanned
+        """Whether kept bytes may hold a request that has not been looked for, or belong to a tunnel."""
+        if self._state == _HEAD:
+            return len(self._kept) > self._scanned
+        return self._state == _TUNNEL and len(self._kept) > 0
 
     @property
     def head_in_progress(self) -> bool:
@@ -98,6 +102,10 @@ class RequestReader:
         self._released = True
         if self._state == _COMPLETE:
             self._state = _HEAD
+
+    def open_tunnel(self) -> None:
+        """The latest request, which has no body, is accepted as a handshake: all that follows it is its body."""
+        self._state = _TUNNEL
 
     def give_up(self) -> None:
         """Read nothing any more: input is swallowed."""
@@ -133,6 +141,10 @@ class RequestReader:
         """Events of the end of input: orderly only between requests; none while a complete or refused one is answered."""
         if self._state in (_LENGTH, _CHUNKS):
             return self._broken_body("truncated-body")
+        if self._state == _TUNNEL:
+            events = self.receive(b"")
+            self._state = _COMPLETE
+            return [*events, RequestEnded(self.stream_id)]
         if self._state == _HEAD:
             return [self._end("truncated-head" if self._kept else "")]
         return []
@@ -147,6 +159,9 @@ class RequestReader:
                 after = self._read_length(buffer, position, events)
             elif self._state == _CHUNKS:
                 after = self._read_chunks(buffer, position, events)
+            elif self._state == _TUNNEL:
+                after = len(buffer)
+                events.append(BodyReceived(self.stream_id, bytes(buffer[position:]), after - position))
             else:
                 after = position if self._state == _COMPLETE else len(buffer)
             if after == position:

@@ -45,6 +45,7 @@ class ParsedResponse(Struct, frozen=True, gc=False):
     """A valid head, interim ones included.
 
     `framing` is NO_BODY, LENGTH, CHUNKS or UNTIL_CLOSE. `persistent`: the origin keeps the connection behind this response.
+    `upgrade` is what a 101 switches to, in lower case.
     """
 
     status: int
@@ -52,6 +53,7 @@ class ParsedResponse(Struct, frozen=True, gc=False):
     content_length: int | None
     framing: str
     persistent: bool
+    upgrade: bytes = b""
 
     def new_head(self) -> ResponseHead:
         """A head of its own for every response, because a handler may change it before it is sent."""
@@ -90,7 +92,13 @@ def _parse(data: bytes, method: bytes) -> ParsedResponse:
     options = parse_connection(aside.get(b"connection"))
     fields = without_named(tuple(kept), options)
     framing = _framing(method, status, version, aside, length)
-    return ParsedResponse(status, fields, length, framing, is_persistent(version, options))
+    upgrade = _upgrade(aside, options) if status == 101 else b""
+    return ParsedResponse(status, fields, length, framing, is_persistent(version, options), upgrade)
+
+
+def _upgrade(aside: Aside, options: frozenset[bytes]) -> bytes:
+    """RFC 9110 §7.8: an `Upgrade` that `Connection` does not list was not meant for us."""
+    return b",".join(aside.get(b"upgrade", [])).lower() if b"upgrade" in options else b""
 
 
 def _content_length(aside: Aside) -> int | None:

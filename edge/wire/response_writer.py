@@ -96,6 +96,11 @@ class ResponseWriter:
             b"".join((made.lines, made.date or self._dates.current(), b"\r\n", framing, connection, b"\r\n"))
         )
 
+    def write_switch(self, fields: Fields) -> None:
+        """Append a 101; what `write_body` is given then leaves as it is."""
+        self._body = _UNTIL_CLOSE
+        self._out.append(format_interim(101, fields))
+
     def write_body(self, data: Buffer, end: bool) -> bool:
         """Append body bytes; False, and nothing appended, when they are more or, at the end, fewer than announced."""
         if self._body == _COUNTED:

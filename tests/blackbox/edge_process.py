@@ -160,6 +160,10 @@ class EdgeProcess:
         """Pids of the workers."""
         return [pid for pid, name in self.processes().items() if "worker" in name]
 
+    def keeper(self) -> int:
+        """The keeper's pid; 0 while there is none."""
+        return next((pid for pid, name in self.processes().items() if "keeper" in name), 0)
+
     def memory(self) -> int:
         """Proportional set size of the process tree, in bytes."""
         return sum(_pss(pid) for pid in self.processes())
