@@ -57,7 +57,11 @@ def _complain_about_idle_parts(raw: RawSite, site: Site, complaints: Complaints)
     if site.redirect is not None:
         sentence = "this site redirects every request; give its names a site of their own for this"
         mounts = (*raw.static, *raw.media, *raw.internal)
-        for place in [*(given.place for given in raw.upstreams), *(given.place for given in mounts), *(route.place for route in raw.routes)]:
+        for place in [
+            *(given.place for given in raw.upstreams),
+            *(given.place for given in mounts),
+            *(route.place for route in raw.routes),
+        ]:
             complaints.add(place, sentence)
     elif site.internal and not any((site.upstreams, *(route.upstreams for route in site.routes))):
         complaints.add(

@@ -30,6 +30,9 @@ FIELD_OF_KEY: Final = {
 }
 """Keys that are called differently from their field in `RawSettings`; the flag needs the longer word, the table does not."""
 
+SINGLE_KEYS: Final = ("cert", "key")
+"""Keys of `[[site]]` that hold one value and are called like their field in `RawSite`."""
+
 LISTS: Final = (("listen", "bind"), ("listen", "trusted_proxies"))
 """Keys outside sites that hold one value or several."""
 
@@ -125,9 +128,7 @@ class _TomlReader:
 
     def _site(self, path: KeyPath, content: dict[str, Any]) -> RawSite:
         values = self._checked(path, SiteTable, content)
-        single: dict[str, Any] = {
-            key: self._given((*path, key), values[key]) for key in ("cert", "key") if key in values
-        }
+        single: dict[str, Any] = {key: self._given((*path, key), values[key]) for key in SINGLE_KEYS if key in values}
         routes = enumerate(values.get("route", []))
         return RawSite(
             place=self._place(path),
@@ -231,14 +232,21 @@ _KINDS: Final = {
 }  # fmt: skip
 
 
+def _words_of(kind: Any) -> list[str]:
+    """The words that a choice has, as they are written in the file; none if `kind` is no choice."""
+    literals = [word for member in get_args(kind) if get_origin(member) is Literal for word in get_args(member)]
+    booleans = ["true", "false"] if literals and bool in get_args(kind) else []
+    return booleans + ["false" if word is False else repr(word) for word in literals]
+
+
 def _type_in_words(message: str, kind: Any) -> str:
     """msgspec's "Expected `int`, got `str` - at `$[0]`" in the words of an operator."""
     message, _, place = message.partition(" - at `$")
     item = f" (item {int(index.group(1)) + 1})" if (index := re.match(r"\[(\d+)\]", place)) else ""
     expected = re.fullmatch(r"Expected `([^`]+)`, got `([^`]+)`", message)
-    words = [word for member in get_args(kind) if get_origin(member) is Literal for word in get_args(member)]
+    words = _words_of(kind)
     if words:
-        return f"write {', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
+        return f"write {', '.join(words[:-1])} or {words[-1]}" if words[1:] else f"write a table, or {words[0]}"
     if not expected:
         return message[0].lower() + message[1:] + item
     wanted, got = (" or ".join(_KINDS.get(each, each) for each in group.split(" | ")) for group in expected.groups())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from edge.errors import RequestRefused
@@ -10,6 +11,7 @@ from edge.handlers.proxy_exchange import ProxyExchange
 from edge.handlers.tunnel import TunnelExchange
 from edge.http.exchange import Exchange
 from edge.http.forwarding import FILE_FIELDS, Verdicts, reaches_visitor
+from edge.http.limits import FIRST_BYTE_TIMEOUT
 from edge.http.message import Fields
 from edge.telemetry.logs import get_logger
 from edge.upstream.upstream import Upstream
@@ -25,7 +27,11 @@ def _judge_and_tell(name: bytes) -> bool:
 
 
 class Proxy:
-    """The handler of a site with an upstream. `max_body` is in bytes; `spool_directory` None is the system's own."""
+    """The handler of a site with an upstream.
+
+    `max_body` is in bytes, `first_byte_timeout` in seconds; `spool_directory` None is the system's own. `response_fields`
+    judges which fields of a response go on; by default that is `reaches_visitor`.
+    """
 
     def __init__(
         self,
@@ -33,12 +39,16 @@ class Proxy:
         max_body: int,
         loop: asyncio.AbstractEventLoop,
         spool_directory: str | None = None,
+        *,
+        first_byte_timeout: float = FIRST_BYTE_TIMEOUT,
+        response_fields: Callable[[bytes], bool] = _judge_and_tell,
     ) -> None:
         self.upstream: Final = upstream
         self.max_body: Final = max_body
         self.loop: Final = loop
         self.spool_directory: Final = spool_directory
-        self.response_fields: Final = Verdicts(_judge_and_tell)
+        self.first_byte_timeout: Final = first_byte_timeout
+        self.response_fields: Final = Verdicts(response_fields)
 
     def __repr__(self) -> str:
         return f"<Proxy {self.upstream!r}>"

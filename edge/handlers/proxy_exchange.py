@@ -139,6 +139,7 @@ class ProxyExchange:
         """Send the request."""
         self._attempt = None
         self._connection = connection
+        connection.first_byte_timeout = self._proxy.first_byte_timeout
         exchange = self._exchange
         request = exchange.request
         fields = upstream_fields(request, exchange.peer, exchange.request_id, time.time())

@@ -88,6 +88,10 @@ class WrappedExchange:
         """Forward a 1xx response."""
         self.inner.send_interim(status, fields)
 
+    def open_tunnel(self, fields: Fields) -> None:
+        """Accept a handshake: bytes both ways from now on."""
+        self.inner.open_tunnel(fields)
+
     def send_head(self, head: ResponseHead) -> None:
         """Begin the response."""
         self.inner.send_head(head)

@@ -2,7 +2,7 @@
 
 listening socket ─ entrance ─ server ─ connection ─ engine        bytes become exchanges
     plain: challenge → redirect                                   … which the chain on the right answers
-    TLS:   routing table → site → static mount | proxy
+    TLS:   routing table → site (edge.process.build_site) → static mount | proxy
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from edge.certs.issuer import Issuer
 from edge.certs.local_ca import LocalIssuer
 from edge.certs.manager import Manager
 from edge.certs.publisher import Publisher
-from edge.config.schema import Acme, Config, Site
+from edge.config.schema import Acme, Config
 from edge.errors import StartError
 from edge.handlers.acme_challenge import ChallengeTable
 from edge.handlers.error_page import respond_error
 from edge.handlers.plain_http import PlainHTTP
-from edge.handlers.proxy import Proxy
+from edge.handlers.rate_table import RateTable
 from edge.handlers.redirect import Redirect
-from edge.handlers.routing import RoutingTable, SiteRoutes
+from edge.handlers.routing import RoutingTable
 from edge.handlers.served_names import ServedNames
-from edge.handlers.static.handler import StaticHandler
 from edge.net.deadlines import Deadlines
 from edge.net.listening import ListeningSocket
+from edge.process.build_site import Surroundings, build_site
 from edge.process.service import BaseContext
 from edge.process.worker_service import WorkerService
 from edge.server.challenge_gate import ChallengeGate
@@ -41,26 +41,27 @@ from edge.storage.contract import Storage
 from edge.storage.filesystem import FileSystemStorage
 from edge.telemetry.access_log import AccessLog
 from edge.tls.selector import Selector
-from edge.upstream.upstream import Upstream
 from edge.wire.http2 import http2_engine_factory
 
 
 def build_service(
-    config: Config, listeners: Sequence[ListeningSocket], base_context: BaseContext, loop: asyncio.AbstractEventLoop
+    config: Config,
+    listeners: Sequence[ListeningSocket],
+    base_context: BaseContext,
+    loop: asyncio.AbstractEventLoop,
+    rates: RateTable | None = None,
 ) -> WorkerService:
-    """Everything that a worker runs; nothing is accepted before `start`. Raises: StartError, ConfigError."""
+    """Everything that a worker runs; nothing is accepted before `start`. Raises: StartError, ConfigError.
+
+    `rates` is what workers share about their clients; without one this worker counts for itself.
+    """
     deadlines = Deadlines()
     closers: list[Callable[[], None]] = []
 
     # What answers.
-    names: ServedNames[SiteRoutes] = ServedNames(
-        {
-            name: routes
-            for site in config.sites
-            for routes in [_routes(site, deadlines, loop, closers)]
-            for name in site.names
-        }
-    )
+    around = Surroundings(loop, deadlines, rates or RateTable(), config.listen.https_port, closers)
+    sites = [(site.names, build_site(site, around)) for site in config.sites]
+    names = ServedNames({name: routes for own_names, routes in sites for name in own_names})
     routing = RoutingTable(names)
     challenges = ChallengeTable()
     plain_http = PlainHTTP(challenges, routing, Redirect(names, config.listen.https_port))
@@ -77,18 +78,6 @@ def build_service(
     # Where it comes in.
     entries = [Listener(each.sock, accept_secure if each.tls else accept_plain, loop) for each in listeners]
     return WorkerService(server, entries, selector, challenges, deadlines, access_log, closers)
-
-
-def _routes(
-    site: Site, deadlines: Deadlines, loop: asyncio.AbstractEventLoop, closers: list[Callable[[], None]]
-) -> SiteRoutes:
-    mounts = [(mount.prefix, StaticHandler(mount)) for mount in site.static]
-    closers.extend(handler.close for _, handler in mounts)
-    if not site.upstreams:
-        return SiteRoutes(mounts, None)
-    upstream = Upstream(site.upstreams, deadlines, loop)
-    closers.append(upstream.close)
-    return SiteRoutes(mounts, Proxy(upstream, site.max_body, loop))
 
 
 def _open_access_log(config: Config) -> AccessLog:
