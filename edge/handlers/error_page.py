@@ -28,7 +28,7 @@ SENTENCES: Final = {
     "credentials-wrong": "The name or the password is not right.",
     "credentials-busy": "Too many passwords are being checked at the moment. Please try again in a moment.",
     "rate-exceeded": "There were too many requests from your address. Please wait a moment.",
-    "internal-file-missing": "There is nothing at this address.",
+    "static-absent": "There is nothing at this address.",
     "internal-file-outside": "The application behind this site named a file that it may not send.",
     "forwarded-conflict": "The proxies in front of this server do not agree about who is asking.",
     "no-route": "There is nothing at this address.",

@@ -25,6 +25,7 @@ from edge.handlers.rate_limit import RateLimit
 from edge.handlers.rate_table import RateTable
 from edge.handlers.redirect import SiteRedirect
 from edge.handlers.routing import NO_ROUTE, SiteRoutes
+from edge.handlers.send_file import InternalFiles, SendFile, passes_file_fields
 from edge.handlers.static.handler import StaticHandler
 from edge.http.exchange import Exchange, Handler
 from edge.http.networks import Networks
@@ -81,6 +82,8 @@ class _SiteBuilder:
         self._mounts = {mount.prefix: self._static(mount) for mount in site.static}
         self._upstreams: dict[tuple[UpstreamAddress, ...], Upstream] = {}
         self._verifiers: dict[Authentication, Verifier] = {}
+        internal = {mount: self._static(mount) for mount in site.internal}
+        self._internal = InternalFiles(internal) if internal else None
 
     def routes(self) -> SiteRoutes:
         """One handler for each prefix that a mount or a route names: the mount around it, guarded by the route around it."""
@@ -105,12 +108,12 @@ class _SiteBuilder:
         """The upstream of a part, or None."""
         if not rules.upstreams:
             return None
-        return Proxy(
-            self._upstream(rules.upstreams),
-            rules.max_body,
-            self._around.loop,
-            first_byte_timeout=rules.first_byte_timeout,
-        )
+        upstream, loop, patience = self._upstream(rules.upstreams), self._around.loop, rules.first_byte_timeout
+        if self._internal is None:
+            return Proxy(upstream, rules.max_body, loop, first_byte_timeout=patience)
+        fields = passes_file_fields
+        proxy = Proxy(upstream, rules.max_body, loop, first_byte_timeout=patience, response_fields=fields)
+        return SendFile(self._internal, proxy)
 
     def _upstream(self, addresses: tuple[UpstreamAddress, ...]) -> Upstream:
         if addresses not in self._upstreams:
