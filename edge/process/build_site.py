@@ -109,11 +109,14 @@ class _SiteBuilder:
         if not rules.upstreams:
             return None
         upstream, loop, patience = self._upstream(rules.upstreams), self._around.loop, rules.first_byte_timeout
+        handler: Handler
         if self._internal is None:
-            return Proxy(upstream, rules.max_body, loop, first_byte_timeout=patience)
-        fields = passes_file_fields
-        proxy = Proxy(upstream, rules.max_body, loop, first_byte_timeout=patience, response_fields=fields)
-        return SendFile(self._internal, proxy)
+            handler = Proxy(upstream, rules.max_body, loop, first_byte_timeout=patience)
+        else:
+            fields = passes_file_fields
+            proxy = Proxy(upstream, rules.max_body, loop, first_byte_timeout=patience, response_fields=fields)
+            handler = SendFile(self._internal, proxy)
+        return handler if rules.compress == "never" else compressing(handler, rules)
 
     def _upstream(self, addresses: tuple[UpstreamAddress, ...]) -> Upstream:
         if addresses not in self._upstreams:
@@ -145,6 +148,13 @@ class _SiteBuilder:
         own = rules.prefix if isinstance(rules, Route) else ""
         owner = next(prefix for prefix, each in around if each.rate == rules.rate and lies_in(own, prefix))
         return f"{self._site.names[0]}{owner}"
+
+
+def compressing(handler: Handler, rules: Rules) -> Handler:
+    """A handler whose answers are compressed. Its packages are loaded only where that is wanted."""
+    from edge.handlers.compress import Compress  # noqa: PLC0415
+
+    return Compress(handler, careful=rules.compress == "careful", is_guarded=rules.auth is not None)
 
 
 def lies_in(prefix: str, outer: str) -> bool:

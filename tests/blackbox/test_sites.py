@@ -50,6 +50,11 @@ rate = "1/h"
 rate_burst = 3
 
 [[site.route]]
+path = "/text"
+upstream = "127.0.0.1:{text_port}"
+compress = true
+
+[[site.route]]
 path = "/down"
 upstream = "127.0.0.1:9"
 
@@ -74,14 +79,28 @@ def origin() -> Iterator[RecordingOrigin]:
         yield running
 
 
+TEXT = b"the same words again\n" * 400
+
+
 @pytest.fixture(scope="module")
-def edge(tmp_path_factory: pytest.TempPathFactory, origin: RecordingOrigin) -> Iterator[EdgeProcess]:
+def text_origin() -> Iterator[RecordingOrigin]:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(TEXT)
+    with RecordingOrigin(head + TEXT) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def edge(
+    tmp_path_factory: pytest.TempPathFactory, origin: RecordingOrigin, text_origin: RecordingOrigin
+) -> Iterator[EdgeProcess]:
     directory = tmp_path_factory.mktemp("sites")
     (directory / "static").mkdir()
     (directory / "static" / "a.txt").write_text("static")
     (directory / "404.html").write_text("<h1>lost {request_id}</h1>")
     (directory / "502.html").write_text("<h1>away</h1>")
-    (directory / "edge.toml").write_text(CONFIG.format(port=origin.port, hash=hash_password("s3cret")))
+    (directory / "edge.toml").write_text(
+        CONFIG.format(port=origin.port, text_port=text_origin.port, hash=hash_password("s3cret"))
+    )
     with EdgeProcess(directory, "--config", str(directory / "edge.toml")) as running:
         yield running
 
@@ -167,3 +186,13 @@ def test_a_rate_is_shared_by_all_workers(edge: EdgeProcess) -> None:
     replies = [curl(edge, "https://site.test/limited") for _ in range(12)]
     assert [reply.status for reply in replies] == [200] * 3 + [429] * 9
     assert 3000 < int(replies[-1].field("retry-after") or 0) <= 3600
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+def test_text_is_compressed_where_it_is_wanted(edge: EdgeProcess, version: str) -> None:
+    """curl decodes it to what the application wrote; with a cookie it stays as it is."""
+    reply = curl(edge, "https://site.test/text", version, "--compressed", "-H", "Accept-Encoding: gzip")
+    assert (reply.field("content-encoding"), reply.body) == ("gzip", TEXT)
+    assert int(reply.field("content-length") or len(TEXT)) < len(TEXT) / 10
+    plain = curl(edge, "https://site.test/text", version, "--compressed", "-H", "Cookie: sessionid=1")
+    assert (plain.field("content-encoding"), plain.body) == (None, TEXT)
