@@ -20,6 +20,10 @@ unit: $(VENV)/.installed
 	./pebble/fetch
 	$(BIN)/python -m pytest
 
+# Twenty minutes, needs nginx, Caddy, wrk and h2load; `make bench BENCH=--quick` takes two.
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks $(BENCH)
+
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys, ensurepip; assert sys.version_info >= (3, 11)' 2>/dev/null \
 		|| { echo "edge needs Python 3.11 or newer with venv (Debian: apt install python3 python3-venv)"; exit 1; }

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: run, and write `docs/benchmarks/`."""
+"""`python -m benchmarks`: run, and write `docs/benchmarks/`. A full run takes about 20 minutes, `--quick` two."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
         "--scenario", action="append", default=[], help="only scenarios with this key; repeatable, * allowed"
     )
     parser.add_argument("--rounds", type=int, help="rounds of each comparison (default 3; with --quick 2)")
-    parser.add_argument("--seconds", type=int, help="of each measurement (default 3; with --quick 1)")
+    parser.add_argument("--seconds", type=int, help="of each measurement (default 2; with --quick 1)")
     parser.add_argument(
         "--output", type=Path, default=OUTPUT, help="where results and plots go (default docs/benchmarks)"
     )
@@ -58,7 +58,7 @@ def measure(arguments: argparse.Namespace) -> Results:
     settle_on(cores.load)
     raise_file_limit()
     rounds = arguments.rounds or (2 if arguments.quick else 3)
-    seconds = arguments.seconds or (1 if arguments.quick else 3)
+    seconds = arguments.seconds or (1 if arguments.quick else 2)
     with tempfile.TemporaryDirectory(prefix="edge-bench-") as directory:
         arena = Arena(Path(directory), cores, families, rounds, seconds)
         with arena.opened():

@@ -70,7 +70,14 @@ class RequestRefused(HTTPError):
 
 
 class UpstreamError(HTTPError):
-    """The origin is down, too slow, or does not speak HTTP. Status 502, 503 or 504."""
+    """The origin is down, too slow, or does not speak HTTP. Status 502, 503 or 504.
+
+    `is_down`: nobody accepts connections, which a restart would explain; waiting may help.
+    """
+
+    def __init__(self, status: int, reason: str, *, retry_after: int | None = None, is_down: bool = False) -> None:
+        super().__init__(status, reason, retry_after=retry_after)
+        self.is_down = is_down
 
 
 class CertificateError(EdgeError):

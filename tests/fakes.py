@@ -26,6 +26,7 @@ class FakeExchange:
         self.peer = Peer("192.0.2.1", 40000, tls="TLSv1.3", server_name="a.test", covers=lambda host: host == "a.test")
         self.receiver: Receiver | None = None
         self.upstream_seconds = -1.0
+        self.held_seconds = 0.0
         self.request_id = "0123456789abcdef" * 2
         self.head: ResponseHead | None = None
         self.interim: list[tuple[int, Fields]] = []

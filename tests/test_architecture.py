@@ -34,6 +34,8 @@ DOORS: dict[str, set[str]] = {
     "josepy": {"certs"},
     "requests": {"certs"},
     "cryptography": {"certs", "tls"},
+    "dns": {"certs"},
+    "lexicon": {"certs"},
     "h2": {"wire"},
     "hpack": {"wire"},
     "hyperframe": {"wire"},

@@ -10,8 +10,8 @@ divided by edge's, in each round, and the median of the rounds. 1.0 is equal, 2.
 brackets, bold where they are not reached."""
 
 LATENCY = """h2load sends at a fixed rate on 32 connections and notes every response. An HTTP/1.1 connection that still waits
-for a response sends its next request late, so the last percentiles of HTTP/1.1 flatter a server that stalls; HTTP/2 has ten
-streams a connection and hides nothing of that size. The load generator's own delays are in all of these figures."""
+for a response sends its next request late, so the last percentiles of HTTP/1.1 flatter a server that stalls; HTTP/2 has four
+streams a connection and hides less. The load generator's own delays are in all of these figures."""
 
 MEMORY = """Proportional set size of all processes: pages that workers share are counted once. edge has three processes
 (supervisor, keeper, one worker), nginx two, Caddy one. An idle connection is one over TLS 1.3 that has had a response."""
@@ -25,7 +25,8 @@ def introduction(results: Results) -> str:
 <!-- made by: python -m benchmarks -->
 
 edge, nginx and Caddy doing the same work, alternately, on one core of one machine: {scope} of {results.minutes:.0f} minutes on
-{results.date[:10]}. `make bench` makes this page; [results.json](results.json) holds every round.
+{results.date[:10]}. `make bench` makes this page (`make bench BENCH=--quick` a short one); [results.json](results.json) holds
+every round.
 """
 
 
@@ -39,7 +40,7 @@ def explanation(results: Results) -> str:
 - One run is {results.seconds} s; {results.rounds} rounds; in each round every server runs once, and a different one begins.
 - Servers are pinned to one core (`taskset`), load generator and origin to another. The origin is an nginx that answers 1 KB
   from memory and keeps its connections.
-- wrk loads HTTP/1.1 with 32 connections. h2load loads HTTP/2 with 32 connections of 10 streams (100 connections for files of
+- wrk loads HTTP/1.1 with 32 connections. h2load loads HTTP/2 with 32 connections of 4 streams (100 connections for files of
   1 KiB, because edge ends a connection after 10,000 requests and h2load opens no other).
 - All have an ECDSA P-256 certificate, TLS 1.2 and 1.3, no access log, kept upstream connections, the same `X-Forwarded-*`
   fields. Before the first run the suite checks that each answers with the right bytes and sends the origin the same fields.

@@ -69,6 +69,8 @@ def _bar(y: float, words: str, colour: str, value: float, share: float) -> list[
     ]
 
 
+LINE_HEIGHT = 16
+MOST_TICKS = 8
 LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 70, 170, 50, 50, 340
 
 
@@ -80,11 +82,20 @@ def line_chart(curve: Curve, labels: Mapping[str, str]) -> str:
     horizontal = Scale([x for x, _ in points], LEFT, WIDTH - RIGHT, logarithmic=True)
     vertical = Scale([y for _, y in points], HEIGHT - BOTTOM, TOP, logarithmic=_differ_widely([y for _, y in points]))
     parts = _axes(curve, horizontal, vertical)
-    for line in curve.lines:
-        parts += _line(
-            line.name, labels.get(line.name, line.name), [(horizontal(x), vertical(y)) for x, y in line.points]
-        )
+    ends = label_positions([vertical(line.points[-1][1]) for line in curve.lines])
+    for line, height in zip(curve.lines, ends, strict=True):
+        points = [(horizontal(x), vertical(y)) for x, y in line.points]
+        parts += _line(labels.get(line.name, line.name), colour_of(line.name), points, height)
     return document(WIDTH, HEIGHT, curve.title, parts)
+
+
+def label_positions(heights: Sequence[float]) -> list[float]:
+    """The same heights, moved down where two labels would cover each other."""
+    placed: dict[int, float] = {}
+    lowest = float("-inf")
+    for position, height in sorted(enumerate(heights), key=lambda pair: pair[1]):
+        lowest = placed[position] = max(height, lowest + LINE_HEIGHT)
+    return [placed[position] for position in range(len(heights))]
 
 
 def _differ_widely(values: Sequence[float]) -> bool:
@@ -95,7 +106,8 @@ class Scale:
     """From values to pixels."""
 
     def __init__(self, values: Sequence[float], start: float, end: float, *, logarithmic: bool) -> None:
-        self._start, self._end, self._logarithmic = start, end, logarithmic
+        self._start, self._end = start, end
+        self.is_logarithmic = logarithmic
         self.values = sorted(set(values))
         self.low = min(values) if logarithmic else 0.0
         self.high = max(values) or 1.0
@@ -103,7 +115,7 @@ class Scale:
     def __call__(self, value: float) -> float:
         if self.high == self.low:
             return self._start
-        if self._logarithmic:
+        if self.is_logarithmic:
             share = log10(value / self.low) / log10(self.high / self.low)
         else:
             share = (value - self.low) / (self.high - self.low)
@@ -111,17 +123,17 @@ class Scale:
 
     def ticks(self) -> list[float]:
         """Round values inside the scale."""
-        if self._logarithmic:
+        if self.is_logarithmic:
             powers = range(floor(log10(self.low)), floor(log10(self.high)) + 2)
             return [10.0**power for power in powers if self.low <= 10.0**power <= self.high]
-        step = 10.0 ** floor(log10(self.high))
-        step = next(step / part for part in (10, 5, 2, 1) if self.high / (step / part) <= 8)
+        power = 10.0 ** floor(log10(self.high))
+        step = next(power * part for part in (0.1, 0.2, 0.5, 1, 2) if self.high / (power * part) <= MOST_TICKS)
         return [step * count for count in range(int(self.high / step) + 1)]
 
 
 def _axes(curve: Curve, horizontal: Scale, vertical: Scale) -> list[str]:
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
-    parts = [text((LEFT + right) / 2, HEIGHT - 12, curve.x_label, "middle"), text(16, 44, curve.y_label)]
+    parts = [text((LEFT + right) / 2, HEIGHT - 12, curve.x_label, "middle"), text(16, 44, _y_words(curve, vertical))]
     parts += [text(horizontal(x), bottom + 18, _short(x), "middle", "#374151") for x in horizontal.values]
     for value in vertical.ticks():
         y = vertical(value)
@@ -130,13 +142,15 @@ def _axes(curve: Curve, horizontal: Scale, vertical: Scale) -> list[str]:
     return parts
 
 
-def _line(name: str, words: str, points: Sequence[tuple[float, float]]) -> list[str]:
-    colour = colour_of(name)
+def _y_words(curve: Curve, vertical: Scale) -> str:
+    return f"{curve.y_label} (logarithmic)" if vertical.is_logarithmic else curve.y_label
+
+
+def _line(words: str, colour: str, points: Sequence[tuple[float, float]], label_height: float) -> list[str]:
     joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     parts = [f"<polyline points='{joined}' fill='none' stroke='{colour}' stroke-width='2'/>"]
     parts += [f"<circle cx='{x:.1f}' cy='{y:.1f}' r='3.5' fill='{colour}'/>" for x, y in points]
-    x, y = points[-1]
-    return [*parts, text(x + 10, y + 4, words, colour=colour)]
+    return [*parts, text(points[-1][0] + 10, label_height + 4, words, colour=colour)]
 
 
 def _short(value: float) -> str:

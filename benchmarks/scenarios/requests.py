@@ -19,8 +19,8 @@ from benchmarks.servers.running import Running
 CONNECTIONS = 32
 """Of HTTP/1.1, and of HTTP/2 where streams multiply it: enough to keep any of the servers busy, and not a queueing test."""
 
-STREAMS = 10
-"""Requests in flight on an HTTP/2 connection: a page with some pictures."""
+STREAMS = 4
+"""Requests in flight on an HTTP/2 connection: a page with some pictures; 128 at once at an origin, not more than one has."""
 
 CONNECTIONS_FOR_SMALL_FILES = 100
 """Of HTTP/2 where a server may answer 200,000 requests a second: after some thousand requests servers end a connection

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from edge.config.maintenance import MaintenanceNotice
     from edge.config.schema import Config
     from edge.process.inspection import CertificateStatus
 
@@ -44,6 +45,20 @@ def read_certificates(storage: str) -> list[CertificateStatus]:
     return certificates(storage)
 
 
+def begin_maintenance(storage: str, notice: MaintenanceNotice) -> None:
+    """Answer 503 from now on. Raises: StorageError."""
+    from edge.process.maintenance import begin_maintenance as begin  # noqa: PLC0415
+
+    begin(storage, notice)
+
+
+def end_maintenance(storage: str) -> bool:
+    """Answer again; whether there was maintenance. Raises: StorageError."""
+    from edge.process.maintenance import end_maintenance as end  # noqa: PLC0415
+
+    return end(storage)
+
+
 @dataclass(frozen=True)
 class Actions:
     """The outside of the commands. (No msgspec here: this is imported for `--help` too.)"""
@@ -52,3 +67,5 @@ class Actions:
     find_complaints: Callable[[Config], list[str]] = find_complaints
     find_warnings: Callable[[Config], list[str]] = find_warnings
     read_certificates: Callable[[str], list[CertificateStatus]] = read_certificates
+    begin_maintenance: Callable[[str, MaintenanceNotice], None] = begin_maintenance
+    end_maintenance: Callable[[str], bool] = end_maintenance

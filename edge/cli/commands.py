@@ -1,4 +1,4 @@
-"""`edge run`, `edge check`, `edge certs`, `edge hash-password`, `edge version`.
+"""`edge run`, `edge check`, `edge certs`, `edge hash-password`, `edge version`; `edge maintenance` has a module of its own.
 
 A command returns its exit status and raises the errors of `edge.errors`; `main` turns those into words. Data goes to standard
 output, talk to standard error.
@@ -15,6 +15,7 @@ import click
 
 from edge.cli.actions import Actions
 from edge.cli.grouped_help import SETTINGS, GroupedCommand, option
+from edge.cli.maintenance import maintenance
 from edge.cli.options import add_options, takes_flags
 from edge.cli.root import RootCommand
 from edge.errors import ConfigError
@@ -57,6 +58,9 @@ def run(actions: Actions, flags: Flags) -> int:
     from edge.config.load import load  # noqa: PLC0415  # help must not wait for it
 
     config = load(flags, os.environ)
+    complaints = actions.find_complaints(config)
+    if complaints:
+        raise ConfigError(complaints)
     return actions.run(config, lambda: load(flags, os.environ))
 
 
@@ -118,6 +122,9 @@ def _service_hint(directory: str) -> str:
     if os.geteuid() == 0 or directory == SYSTEM_STORAGE:
         return ""
     return f"; a service started as root keeps them in {SYSTEM_STORAGE}: sudo edge certs"
+
+
+command_line.add_command(maintenance)
 
 
 @command_line.command("hash-password", cls=GroupedCommand, context_settings=SETTINGS)

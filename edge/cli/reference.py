@@ -45,11 +45,13 @@ def _section(name: str, command: click.Command, context: click.Context) -> str:
     inner = click.Context(command, parent=context, info_name=name)
     groups: dict[str, list[str]] = {}
     for parameter in command.params:
-        assert isinstance(parameter, GroupedOption)
+        if not isinstance(parameter, GroupedOption):
+            continue
         record = parameter.get_help_record(inner)
         assert record is not None
         groups.setdefault(parameter.group, []).append(f"| `{record[0]}` | {record[1]} |")
-    text = [f"\n## `edge {name}`\n", inspect.cleandoc(str(command.help)), ""]
+    words = "".join(f" {word.make_metavar(inner)}" for word in command.params if isinstance(word, click.Argument))
+    text = [f"\n## `edge {name}{words}`\n", inspect.cleandoc(str(command.help)), ""]
     if name == "check":
         return "\n".join([*text, "Takes the options of `edge run`.", ""])
     for heading, rows in groups.items():

@@ -5,17 +5,22 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 
 class UpstreamAddress(Struct, frozen=True):
-    """A TCP origin (`host`, `port`) or a unix socket (`path`); the other part is empty."""
+    """A TCP origin (`host`, `port`) or a unix socket (`path`); the other part is empty.
+
+    `weight` is its share of the requests relative to the other origins of its site.
+    """
 
     host: str = ""
     port: int = 0
     path: str = ""
+    weight: int = 1
 
     def __str__(self) -> str:
+        """Without the weight: what a log should show."""
         if self.path:
             return f"unix:{self.path}"
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -24,13 +29,26 @@ class UpstreamAddress(Struct, frozen=True):
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?").fullmatch
 _PORT = re.compile(r"[0-9]{1,5}").fullmatch
+_WEIGHT = re.compile(r"weight=([1-9][0-9]{0,2})").fullmatch
 
 
 def parse_upstream(text: str) -> UpstreamAddress:
-    """`127.0.0.1:8000`, `[::1]:8000`, `http://host:port`, `:8000`, `8000`, or `unix:/run/app.sock`.
+    """`127.0.0.1:8000`, `[::1]:8000`, `http://host:port`, `:8000`, `8000`, or `unix:/run/app.sock`; perhaps ` weight=2` behind.
 
     Raises: ValueError with one sentence that says what is wrong and shows the right form.
     """
+    place, space, word = text.rpartition(" ")
+    if not space:
+        return _parse_place(text)
+    weight = _WEIGHT(word)
+    if not weight:
+        raise ValueError(
+            f"{text!r}: behind an address only its weight can stand, like 127.0.0.1:8001 weight=2 (1 to 999)"
+        )
+    return structs.replace(_parse_place(place.rstrip()), weight=int(weight.group(1)))
+
+
+def _parse_place(text: str) -> UpstreamAddress:
     if text.startswith("unix:"):
         path = text.removeprefix("unix:")
         if not path.startswith("/"):

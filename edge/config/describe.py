@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edge.config.acme_schema import DNS, ExecDNS, LexiconDNS, Rfc2136DNS
+from edge.config.address import UpstreamAddress
 from edge.config.names import is_public
 from edge.config.schema import Config, Rules, Site
 from edge.config.size import format_size
@@ -35,7 +37,7 @@ def _site_rows(site: Site, config: Config) -> Iterator[tuple[str, str]]:
     yield from _rule_rows(site, Rules())
     for route in site.routes:
         rules = "; ".join(f"{word} {text}" for word, text in _rule_rows(route, site))
-        origins = ", ".join(map(str, route.upstreams))
+        origins = ", ".join(map(_upstream, route.upstreams))
         yield "route", "; ".join(filter(None, (route.prefix or "/", f"upstream {origins}" if origins else "", rules)))
     yield from _answer_rows(site)
 
@@ -45,7 +47,9 @@ def _content_rows(site: Site) -> Iterator[tuple[str, str]]:
         yield "media" if mount.uploads else "static", f"{mount.prefix or '/'} from {mount.directory}"
     for mount in site.internal:
         yield "internal", f"{mount.prefix or '/'} from {mount.directory}"
-    yield "upstream", ", ".join(map(str, site.upstreams)) or "none: what no static mount answers gets 404"
+    yield "upstream", ", ".join(map(_upstream, site.upstreams)) or "none: what no static mount answers gets 404"
+    if site.upstreams:
+        yield from _balancing_rows(site)
 
 
 def _rule_rows(rules: Rules, outer: Rules) -> Iterator[tuple[str, str]]:
@@ -80,6 +84,19 @@ def _answer_rows(site: Site) -> Iterator[tuple[str, str]]:
         yield "error page", f"{page.status} {page.path}"
 
 
+def _upstream(address: UpstreamAddress) -> str:
+    return f"{address} weight={address.weight}" if address.weight > 1 else str(address)
+
+
+def _balancing_rows(site: Site) -> Iterator[tuple[str, str]]:
+    balancing = site.balancing
+    if len(site.upstreams) > 1:
+        yield "balance", f"{balancing.policy}{':' if balancing.header else ''}{balancing.header}"
+    if balancing.health:
+        yield "health", f"{balancing.health}, every 2 s"
+    yield "hold", f"{balancing.hold_seconds:g} s while no upstream accepts" if balancing.hold_seconds else "off"
+
+
 def _certificate_texts(site: Site, config: Config) -> Iterator[str]:
     if site.key_pair:
         yield f"your own, {site.key_pair.certificate} with key {site.key_pair.key}"
@@ -90,6 +107,16 @@ def _certificate_texts(site: Site, config: Config) -> Iterator[str]:
         yield f"from {config.acme.directory}: {', '.join(ordered)}{besides}"
     if local:
         yield f"from the local CA: {', '.join(local)}{besides}"
+
+
+def _dns_provider(dns: DNS) -> str:
+    match dns.provider:
+        case ExecDNS(command):
+            return " ".join(command)
+        case Rfc2136DNS(server, key_name):
+            return f"signed updates at {server} with the key {key_name}"
+        case LexiconDNS(service):
+            return f"lexicon at {service}"
 
 
 def _server_rows(config: Config) -> Iterator[tuple[str, str]]:
@@ -107,6 +134,10 @@ def _server_rows(config: Config) -> Iterator[tuple[str, str]]:
         yield "email", config.acme.email
     if config.acme.ca_file:
         yield "acme ca file", config.acme.ca_file
+    for ca in config.acme.fallback:
+        yield "fallback ca", ca.directory
+    if config.acme.dns:
+        yield "dns", f"changed by {_dns_provider(config.acme.dns)}"
     yield "workers", f"{config.workers}{f' as user {config.user}' if config.user else ''}"
     yield "access log", {"-": "standard output", "off": "off"}.get(config.log.access, config.log.access)
     yield "log format", config.log.format

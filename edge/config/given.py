@@ -32,6 +32,13 @@ Number: TypeAlias = int | str
 """A number as the file (already an integer) or a flag (still text) gives it."""
 
 
+class RawTable(Struct, frozen=True):
+    """A table inside a table, its keys and the types of their values checked, nothing else."""
+
+    place: str
+    values: dict[str, Given[Any]] = {}
+
+
 RawRules: TypeAlias = Mapping[str, Given[Any]]
 """Keys of `edge.config.toml_rules` and of `[[site]]` to values of the right type; those of inner tables as `auth.users`."""
 
@@ -60,6 +67,10 @@ class RawSite(Struct, frozen=True):
     internal: tuple[Given[tuple[str, str]], ...] = ()
     routes: tuple[RawRoute, ...] = ()
     rules: RawRules = NO_RULES
+    balance: Given[str] | None = None
+    health: Given[str] | None = None
+    hold_seconds: Given[float] | None = None
+    certificate: dict[str, Given[Any]] = {}
 
 
 class RawSettings(Struct, frozen=True):
@@ -82,6 +93,11 @@ class RawSettings(Struct, frozen=True):
     http2_engine: Given[str] | None = None
     loop: Given[str] | None = None
     drain_seconds: Given[float] | None = None
+    certificate: dict[str, Given[Any]] = {}
+    acme_dns: RawTable | None = None
+    acme_fallback: tuple[RawTable, ...] = ()
+    acme_staging: Given[str] | None = None
+    eab: dict[str, Given[Any]] = {}
 
 
 class Complaints:

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 from msgspec import Struct, UnsetType, structs
 
 from edge.config.toml_rules import RouteTable
-from edge.config.toml_schema import INNER_TABLES, TABLES
+from edge.config.toml_schema import INNER_TABLES, NESTED, TABLES
 
 COMMAND: Final = "python -m edge.config.reference > docs/reference/config.md"
 
@@ -56,6 +56,17 @@ key = "/etc/ssl/private/intern.key"
 [acme]
 email = "admin@example.com"
 
+[[acme.fallback]]
+directory = "https://acme.zerossl.com/v2/DV90"
+eab_kid = "Ab3-kid"
+eab_hmac_file = "/etc/edge/zerossl.hmac"
+
+[acme.dns]
+provider = "rfc2136"
+server = "ns1.example.com"
+key_name = "edge"
+key_secret_file = "/etc/edge/tsig.key"
+
 [log]
 access = "/var/log/edge/access.log"
 ```
@@ -63,15 +74,19 @@ access = "/var/log/edge/access.log"
 
 _WORDS: Final = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 
-_SITE, *_OTHERS = TABLES.values()
-
-ALL_TABLES: Final[tuple[type[Struct], ...]] = (_SITE, RouteTable, *INNER_TABLES.values(), *_OTHERS)
-"""In the order of the page."""
-
 
 def config_page() -> str:
     """The page as Markdown."""
-    return INTRODUCTION + "".join(_section(table) for table in ALL_TABLES)
+    return INTRODUCTION + "".join(_section(table) for table in tables_in_reading_order())
+
+
+def tables_in_reading_order() -> list[type[Struct]]:
+    """Each table, followed by those inside it."""
+    order: list[type[Struct]] = []
+    for name, outer in TABLES.items():
+        order += [outer, *(inner for path, inner in NESTED.items() if path[0] == name)]
+        order += [RouteTable, *INNER_TABLES.values()] if name == "site" else []
+    return order
 
 
 def _section(table: type[Struct]) -> str:

@@ -10,7 +10,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from edge.config.acme_schema import Acme, CertificateOptions
 from edge.config.address import UpstreamAddress
+
+__all__ = ["Acme", "CertificateOptions", "Config", "KeyPair", "Listen", "Log", "Site", "StaticMount"]
 
 
 class StaticMount(Struct, frozen=True):
@@ -30,6 +33,21 @@ class KeyPair(Struct, frozen=True):
 
     certificate: str
     key: str
+
+
+class Balancing(Struct, frozen=True):
+    """Which origin of a site gets a request, and what happens while none accepts any."""
+
+    policy: Literal["round_robin", "least_connections", "hash_client", "hash_header", "sticky_cookie"] = "round_robin"
+
+    header: str = ""
+    """Name of the request field whose value `hash_header` hashes, lower-case."""
+
+    health: str = ""
+    """Path that is asked every 2 s to know whether an origin is well; "" asks nothing."""
+
+    hold_seconds: float = 10.0
+    """How long a request waits while all origins refuse connections, as during a restart; 0 answers 502 at once."""
 
 
 class User(Struct, frozen=True):
@@ -119,6 +137,8 @@ class Site(Rules, frozen=True):
     upstreams: tuple[UpstreamAddress, ...] = ()
     """Origins for everything that no static mount answers; without one such requests get 404."""
 
+    balancing: Balancing = Balancing()
+
     static: tuple[StaticMount, ...] = ()
     """Longest prefix wins."""
 
@@ -143,6 +163,9 @@ class Site(Rules, frozen=True):
     error_pages: tuple[ErrorPage, ...] = ()
     """In place of edge's own pages."""
 
+    certificate: CertificateOptions = CertificateOptions()
+    """Of the certificates that edge orders for its names."""
+
 
 class Listen(Struct, frozen=True):
     """Where visitors connect."""
@@ -163,22 +186,6 @@ class Listen(Struct, frozen=True):
 
     proxy_protocol: bool = False
     """Connections from trusted proxies begin with a PROXY protocol header."""
-
-
-class Acme(Struct, frozen=True):
-    """How certificates are obtained."""
-
-    directory: str = "https://acme-v02.api.letsencrypt.org/directory"
-    """Directory URL (RFC 8555 §7.1.1)."""
-
-    explicit: bool = False
-    """Whether the operator named the directory: then even private names (localhost, *.test) are ordered there."""
-
-    email: str = ""
-    """Contact for the account; optional, no CA needs it."""
-
-    ca_file: str = ""
-    """PEM file with an extra trust root for the directory's own TLS (Pebble, step-ca); "" for the public roots."""
 
 
 class Log(Struct, frozen=True):

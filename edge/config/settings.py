@@ -6,20 +6,15 @@ import ipaddress
 import os
 import pwd
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args, get_type_hints
-from urllib.parse import urlsplit
 
+from edge.config.ca_settings import parse_directory, resolve_external_account, resolve_fallback
+from edge.config.dns_settings import resolve_dns
 from edge.config.files import certificate_file, log_file
 from edge.config.given import Complaints, Number, RawSettings
 from edge.config.networks import parse_trusted
 from edge.config.schema import Acme, Config, Listen, Log
-
-DIRECTORIES: Final = {
-    "letsencrypt": "https://acme-v02.api.letsencrypt.org/directory",
-    "letsencrypt-staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
-}
-"""Words for ACME directories that people should not have to look up."""
 
 MAX_WORKERS: Final = 512
 """More than any machine has use for; a typed port number is refused."""
@@ -100,7 +95,7 @@ def parse_https_port(value: Number) -> int:
     return parse_port(value)
 
 
-def resolve_acme(raw: RawSettings, complaints: Complaints) -> Acme:
+def resolve_acme(raw: RawSettings, environ: Mapping[str, str], complaints: Complaints) -> Acme:
     """The directory and how it is reached; remembers whether the operator named it."""
     default = Acme()
     return Acme(
@@ -108,24 +103,11 @@ def resolve_acme(raw: RawSettings, complaints: Complaints) -> Acme:
         explicit=raw.acme_directory is not None,
         email=complaints.attempt_or(raw.email, parse_email, default.email),
         ca_file=complaints.attempt_path(raw.acme_ca_file, certificate_file) or default.ca_file,
+        external_account=resolve_external_account(raw.eab, environ, complaints),
+        staging=complaints.attempt_or(raw.acme_staging, parse_directory, default.staging),
+        fallback=resolve_fallback(raw, environ, complaints),
+        dns=resolve_dns(raw.acme_dns, environ, complaints),
     )
-
-
-def parse_directory(text: str) -> str:
-    """An https URL, or one of the words in `DIRECTORIES`."""
-    if text in DIRECTORIES:
-        return DIRECTORIES[text]
-    try:
-        url = urlsplit(text)
-        _ = url.port
-    except ValueError:
-        raise ValueError(f"{text!r} is no URL") from None
-    if url.scheme != "https":
-        known = " or ".join(DIRECTORIES)
-        raise ValueError(f"{text!r}: write an https:// URL (RFC 8555 §6.1), or {known}")
-    if not url.hostname or "@" in url.netloc or url.fragment or not re.fullmatch(r"[\x21-\x7e]+", text):
-        raise ValueError(f"{text!r} is no directory URL; it looks like https://ca.example/directory")
-    return text
 
 
 def parse_email(text: str) -> str:

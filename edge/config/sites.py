@@ -10,6 +10,7 @@ from msgspec import structs
 
 from edge.config.address import UpstreamAddress, parse_upstream
 from edge.config.answers import resolve_answers
+from edge.config.balancing import resolve_balancing
 from edge.config.files import certificate_file, key_file, readable_directory
 from edge.config.given import Complaints, Given, RawRoute, RawSite
 from edge.config.names import parse_name
@@ -41,6 +42,7 @@ def _resolve_site(raw: RawSite, *, is_only: bool, complaints: Complaints) -> Sit
     site = Site(
         names=tuple(dict.fromkeys(names)) or (DEFAULT_NAME,),
         upstreams=upstreams,
+        balancing=resolve_balancing(raw, complaints),
         static=_resolve_mounts(raw.static, raw.media, complaints),
         key_pair=_resolve_key_pair(raw, complaints),
         internal=_resolve_mounts((), raw.internal, complaints),

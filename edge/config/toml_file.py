@@ -14,10 +14,11 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
-from edge.config.given import Complaints, Given, RawRoute, RawSettings, RawSite
+from edge.config.certificate_options import FIELDS as OPTION_KEYS
+from edge.config.given import Complaints, Given, RawRoute, RawSettings, RawSite, RawTable
 from edge.config.toml_lines import KeyPath, line_of, locate_keys
 from edge.config.toml_rules import RouteTable
-from edge.config.toml_schema import INNER_TABLES, TABLES, SiteTable
+from edge.config.toml_schema import INNER_TABLES, NESTED, REPEATED, TABLES, SiteTable
 
 MAX_FILE: Final = 1024 * 1024
 """Bytes; thousands of sites fit. Larger is a mistake (a log, a disk image)."""
@@ -25,12 +26,13 @@ MAX_FILE: Final = 1024 * 1024
 FIELD_OF_KEY: Final = {
     ("acme", "directory"): "acme_directory",
     ("acme", "ca_file"): "acme_ca_file",
+    ("acme", "staging"): "acme_staging",
     ("log", "access"): "access_log",
     ("log", "format"): "log_format",
 }
 """Keys that are called differently from their field in `RawSettings`; the flag needs the longer word, the table does not."""
 
-SINGLE_KEYS: Final = ("cert", "key")
+SINGLE_KEYS: Final = ("cert", "key", "balance", "health", "hold_seconds")
 """Keys of `[[site]]` that hold one value and are called like their field in `RawSite`."""
 
 LISTS: Final = (("listen", "bind"), ("listen", "trusted_proxies"))
@@ -113,12 +115,41 @@ class _TomlReader:
         return RawSettings(**fields)
 
     def _table(self, table: str, content: dict[str, Any]) -> dict[str, Any]:
-        values = self._checked((table,), TABLES[table], content)
+        inner = [key for outer, key in NESTED if outer == table]
+        values = self._checked((table,), TABLES[table], content, inner)
         found: dict[str, Any] = {
-            FIELD_OF_KEY.get((table, key), key): self._given((table, key), value) for key, value in values.items()
+            FIELD_OF_KEY.get((table, key), key): self._given((table, key), value)
+            for key, value in values.items()
+            if key not in OPTION_KEYS and not key.startswith("eab_")
         }
         lists = [path for path in LISTS if path[0] == table and path[1] in values]
-        return found | {path[1]: self._each(path, values[path[1]]) for path in lists}
+        found |= {path[1]: self._each(path, values[path[1]]) for path in lists}
+        if table == "acme":
+            found["certificate"] = self._options((table,), values)
+            found["eab"] = {key: self._given((table, key), values[key]) for key in values if key.startswith("eab_")}
+        for key in inner:
+            if key in content:
+                read = self._repeated if (table, key) in REPEATED else self._nested
+                found[f"{table}_{key}"] = read((table, key), content[key])
+        return found
+
+    def _nested(self, path: KeyPath, content: Any) -> RawTable | None:
+        kind = (str(path[0]), str(path[1]))
+        if not isinstance(content, dict):
+            self._complain(path, f"write a table: [{'.'.join(kind)}]")
+            return None
+        values = self._checked(path, NESTED[kind], content)
+        return RawTable(self._place(path), {key: self._given((*path, key), value) for key, value in values.items()})
+
+    def _repeated(self, path: KeyPath, content: Any) -> tuple[RawTable, ...]:
+        if not isinstance(content, list):
+            self._complain(path, f"write each as a table of its own: [[{_join(path)}]]")
+            return ()
+        tables = (self._nested((*path, index), each) for index, each in enumerate(content))
+        return tuple(table for table in tables if table is not None)
+
+    def _options(self, path: KeyPath, values: dict[str, Any]) -> dict[str, Given[Any]]:
+        return {key: self._given((*path, key), values[key]) for key in OPTION_KEYS if key in values}
 
     def _sites(self, content: Any) -> tuple[RawSite, ...]:
         if not isinstance(content, list) or not all(isinstance(each, dict) for each in content):
@@ -135,10 +166,11 @@ class _TomlReader:
             names=self._each((*path, "names"), values.get("names", [])),
             upstreams=self._each((*path, "upstream"), values.get("upstream", [])),
             routes=tuple(self._route((*path, "route", index), each) for index, each in routes),
-            rules=self._rules(path, values, ("names", "upstream", "route", *MOUNTS, *single)),
+            rules=self._rules(path, values, ("names", "upstream", "route", *MOUNTS, *OPTION_KEYS, *single)),
             static=self._mounts((*path, "static"), values),
             media=self._mounts((*path, "media"), values),
             internal=self._mounts((*path, "internal"), values),
+            certificate=self._options(path, values),
             **single,
         )
 
@@ -166,13 +198,17 @@ class _TomlReader:
                 found[key] = self._given((*path, key), value)
         return found
 
-    def _checked(self, path: KeyPath, table: type[msgspec.Struct], content: dict[str, Any]) -> dict[str, Any]:
-        """The values of known keys with the right type; a complaint for every other one."""
+    def _checked(
+        self, path: KeyPath, table: type[msgspec.Struct], content: dict[str, Any], inner: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """The values of known keys with the right type; a complaint for every other one but those of `inner` tables."""
         types = {field.encode_name: field.type for field in msgspec.structs.fields(table)}
         checked = {}
         for key, value in content.items():
+            if key in inner:
+                continue
             if key not in types:
-                self._complain((*path, key), self._unknown(key, "key", types, content))
+                self._complain((*path, key), self._unknown(key, "key", [*types, *inner], content))
                 continue
             if _holds_tables(key, value):
                 checked[key] = value  # their keys are checked one by one
@@ -219,6 +255,9 @@ def _path_in_words(path: KeyPath) -> str:
         if path[2:3] == ("route",) and len(path) > 3 and isinstance(path[3], int):
             site, path = f"[[site.route]] {path[3] + 1} of {site}", path[2:]
         return site if len(path) <= 2 else f"{_join(path[2:])} of {site}"
+    if path[:2] in REPEATED and len(path) > 2:
+        table = f"[[{_join(path[:2])}]] {int(path[2]) + 1}"
+        return table if len(path) == 3 else f"{_join(path[3:])} of {table}"
     return _join(path)
 
 

@@ -46,6 +46,7 @@ SENTENCES: Final = {
     "upstream-idle-timeout": "The application behind this site stopped in the middle of its answer.",
     "upstream-request-stalled": "The application behind this site stopped reading the request.",
     "out-of-descriptors": "This server is overloaded. Please try again in a moment.",
+    "maintenance": "This site is under maintenance. Please come back in a while.",
     "spool-unavailable": "This server cannot take the request body at the moment.",
 }
 """Reason (a constant word) → what it means for a visitor. A reason without a sentence shows its status only."""

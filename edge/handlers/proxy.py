@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from edge.errors import RequestRefused
+from edge.handlers.maintenance import MaintenanceSwitch
 from edge.handlers.proxy_exchange import ProxyExchange
 from edge.handlers.tunnel import TunnelExchange
 from edge.http.exchange import Exchange
@@ -30,7 +31,8 @@ class Proxy:
     """The handler of a site with an upstream.
 
     `max_body` is in bytes, `first_byte_timeout` in seconds; `spool_directory` None is the system's own. `response_fields`
-    judges which fields of a response go on; by default that is `reaches_visitor`.
+    judges which fields of a response go on; by default that is `reaches_visitor`. `health` is the path that is answered
+    during `maintenance` too.
     """
 
     def __init__(
@@ -42,6 +44,8 @@ class Proxy:
         *,
         first_byte_timeout: float = FIRST_BYTE_TIMEOUT,
         response_fields: Callable[[bytes], bool] = _judge_and_tell,
+        maintenance: MaintenanceSwitch | None = None,
+        health: str = "",
     ) -> None:
         self.upstream: Final = upstream
         self.max_body: Final = max_body
@@ -49,6 +53,8 @@ class Proxy:
         self.spool_directory: Final = spool_directory
         self.first_byte_timeout: Final = first_byte_timeout
         self.response_fields: Final = Verdicts(response_fields)
+        self._maintenance: Final = maintenance or MaintenanceSwitch()
+        self._health: Final = health.partition("?")[0].encode("ascii")
 
     def __repr__(self) -> str:
         return f"<Proxy {self.upstream!r}>"
@@ -62,6 +68,9 @@ class Proxy:
 
         Raises: RequestRefused 413 for a body announced too large.
         """
+        if self._maintenance.is_on and self._maintenance.stops(exchange.request.target, self._health):
+            self._maintenance.respond(exchange)
+            return
         length = exchange.request.content_length
         if exchange.request.upgrade:
             TunnelExchange(exchange, self).claim()

@@ -3,14 +3,15 @@
     request body                                                  response
     gather ──enough──▶ claim ──opened──▶ send head, rest of body   head ──▶ body ──▶ end
        │                  │ └─refused──▶ error page                 │ └─truncated──▶ abort
-       └─too large: 413   └─closed silently, reused: claim a fresh one, once
+       └─too large: 413   └─closed silently: claim again, where that is safe and another answer is likely
 
 An origin's worker is precious: it gets a connection only when there is enough to do for it. So a body of known length is
 gathered up to GATHER bytes, then streamed; one of unknown length is gathered whole, since most application servers take a
 request without Content-Length for one without a body.
 
-Both ends can be slow. A visitor who does not read stops the reading from the origin; an origin that does not read stops the
-reading of the visitor's body. Nothing in between grows.
+Both ends can be slow. For a visitor who reads slowly the response is read ahead, within limits, so that the worker is free
+again; beyond them, and for event streams, the reading from the origin stops. An origin that does not read stops the reading
+of the visitor's body. Nothing in between grows without bound.
 """
 
 from __future__ import annotations
@@ -20,17 +21,19 @@ from typing import TYPE_CHECKING, Final
 
 from edge.errors import HTTPError, RequestRefused, UpstreamError
 from edge.handlers.error_page import respond_error
+from edge.handlers.response_spool import ResponseSpool
 from edge.handlers.spool import Spool
 from edge.http.exchange import Buffer, Exchange
 from edge.http.forwarding import downstream_fields, upstream_fields
 from edge.http.message import Fields, ResponseHead, is_bodiless
 from edge.telemetry.logs import get_logger
-from edge.upstream.connect import ConnectAttempt
-from edge.upstream.connection import OriginConnection
-from edge.upstream.failures import NEVER_ANSWERED, upstream_error
+from edge.upstream.claim import Claim
+from edge.upstream.connection import OriginConnection, is_event_stream
+from edge.upstream.failures import NEVER_ANSWERED, RESET, upstream_error
 
 if TYPE_CHECKING:
     from edge.handlers.proxy import Proxy
+    from edge.upstream.origin import Origin
 
 GATHER: Final = 64 * 1024
 """Bytes of a body of known length that we wait for before we occupy an origin's worker."""
@@ -42,6 +45,9 @@ IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b
 """Methods that a proxy may repeat. "A proxy MUST NOT automatically retry non-idempotent requests" (RFC 9110 §9.2.2): a worker
 that was killed while it handled a payment looks exactly like a pooled connection that had gone stale."""
 
+MAX_RETRIES: Final = 2
+"""One for a pooled connection that had gone stale, one for a connection that was lost in the backlog of a stopping origin."""
+
 log = get_logger("proxy")
 
 
@@ -50,12 +56,16 @@ class ProxyExchange:
 
     # Most requests never set these: they have no body, need no new connection and get their response in one piece.
     _connection: OriginConnection | None = None
-    _attempt: ConnectAttempt | None = None
+    _claim: Claim | None = None
+    _key: bytes = b""  # what the policy read from the request
     _spool: Spool | None = None
+    _ahead: ResponseSpool | None = None
+    _reads_ahead = False
+    _is_whole = False  # the origin is done; what is left is in `_ahead`
     _length: int = 0
     _passes_through = False  # the body goes straight to the origin: what has been gathered is sent and forgotten
     _body_paused = False
-    _retried = False
+    _retries = 0
     _answered = False
     _done = False
 
@@ -107,7 +117,7 @@ class ProxyExchange:
 
     @property
     def _is_claiming(self) -> bool:
-        return self._attempt is not None or self._connection is not None
+        return self._claim is not None or self._connection is not None
 
     def _pause_body(self) -> None:
         if not self._body_paused:
@@ -123,13 +133,29 @@ class ProxyExchange:
 
     def claim(self) -> None:
         """Get a connection: a pooled one, or a new one."""
-        connection = self._proxy.upstream.claim_idle()
+        upstream = self._proxy.upstream
+        if upstream.key_of:
+            self._read_key()
+        connection = upstream.claim_idle(self._key)
         if connection is None or not (self._may_repeat or connection.looks_alive):
             if connection:
                 connection.close()
-            self._attempt = self._proxy.upstream.connect(self)
+            self._connect()
         else:
             self.connection_opened(connection)
+
+    def _read_key(self) -> None:
+        key_of = self._proxy.upstream.key_of
+        self._key = key_of(self._exchange) if key_of else b""
+
+    def _connect(self, but: Origin | None = None) -> None:
+        size = self._spool.size if self._spool else 0
+        self._claim = self._proxy.upstream.connect(self, self._key, size=size, but=but)
+
+    def _claimed(self) -> None:
+        claim, self._claim = self._claim, None
+        if claim:
+            self._exchange.held_seconds += claim.held_seconds
 
     @property
     def _may_repeat(self) -> bool:
@@ -137,7 +163,8 @@ class ProxyExchange:
 
     def connection_opened(self, connection: OriginConnection) -> None:
         """Send the request."""
-        self._attempt = None
+        if self._claim:
+            self._claimed()
         self._connection = connection
         connection.first_byte_timeout = self._proxy.first_byte_timeout
         exchange = self._exchange
@@ -158,7 +185,7 @@ class ProxyExchange:
 
     def connection_failed(self, error: UpstreamError) -> None:
         """No origin took the request."""
-        self._attempt = None
+        self._claimed()
         self._give_up(error)
 
     def request_drained(self) -> None:
@@ -209,6 +236,7 @@ class ProxyExchange:
 
     def head_received(self, head: ResponseHead) -> None:
         """Pass it on; a body that is still on its way is not sent any further."""
+        self._reads_ahead = not is_event_stream(head) and head.field(b"x-accel-buffering") != b"no"
         self._note_answer(head)
         self._drop_spool()  # nothing is sent again behind an answer
         self._exchange.send_head(head)
@@ -220,36 +248,93 @@ class ProxyExchange:
         connection = self._connection
         assert connection
         exchange.upstream_seconds = connection.heard_at - connection.sent_at
+        upstream = self._proxy.upstream
+        if upstream.has_choice:
+            head.fields = (*head.fields, *upstream.note_answer(connection, exchange, self._key, head.status))
         head.fields = downstream_fields(head.fields, exchange.request_id, self._proxy.response_fields)
 
     def data_received(self, data: Buffer) -> None:
         """Pass it on at the visitor's pace."""
+        ahead = self._ahead
+        if ahead is not None:
+            ahead.append(data)
+            if not ahead.has_room and self._connection:
+                self._connection.pause_reading()
+            return
         self._exchange.send_body(data)
         if not self._exchange.can_send and self._connection:
-            self._connection.pause_reading()
+            self._fall_behind(self._connection)
+
+    def _fall_behind(self, connection: OriginConnection) -> None:
+        """The visitor is slower than the origin."""
+        if self._reads_ahead:
+            self._ahead = ResponseSpool(self._proxy.spool_directory)
+        else:
+            connection.pause_reading()
 
     def resume_sending(self) -> None:
         """The visitor takes more."""
-        if self._connection:
+        if self._ahead is not None:
+            self._send_ahead(self._ahead)
+        elif self._connection:
             self._connection.resume_reading()
 
+    def _send_ahead(self, ahead: ResponseSpool) -> None:
+        """Send what has been read ahead, as far as the visitor takes it."""
+        try:
+            while self._exchange.can_send:
+                piece = ahead.take()
+                if not piece:
+                    self._catch_up()
+                    return
+                self._exchange.send_body(piece)
+        except HTTPError as error:
+            self._is_whole = False
+            self._end(abort=True)
+            self._drop_ahead()
+            self._exchange.abort(error.reason)
+
+    def _catch_up(self) -> None:
+        """The visitor has everything that has come."""
+        self._drop_ahead()
+        if self._is_whole:
+            self._exchange.end()
+        elif self._connection:
+            self._connection.resume_reading()
+
+    def _drop_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
+
     def response_ended(self) -> None:
-        """Both sides are whole."""
+        """The origin's side is whole; the visitor's is when it has what was read ahead."""
         self._end()
-        self._exchange.end()
+        if self._ahead is None:
+            self._exchange.end()
+        else:
+            self._is_whole = True
 
     def response_failed(self, word: str) -> None:
-        """Try once more where that is safe, else say what went wrong."""
+        """Try again where that is safe, else say what went wrong."""
         connection, self._connection = self._connection, None
-        if word == NEVER_ANSWERED and connection and connection.is_reused and self._can_retry:
-            self._retried = True
-            self._attempt = self._proxy.upstream.connect(self)
+        assert connection
+        upstream = self._proxy.upstream
+        if upstream.has_choice:
+            upstream.note_failure(connection, word)
+        if self._can_retry(connection, word):
+            self._retries += 1
+            self._connect(but=upstream.origin_of(connection))
         else:
             self._give_up(upstream_error(word))
 
-    @property
-    def _can_retry(self) -> bool:
-        return self._may_repeat and not self._retried and not self._passes_through
+    def _can_retry(self, connection: OriginConnection, word: str) -> bool:
+        """Whether nothing is lost by asking again, and there is reason to hope for more."""
+        if not self._may_repeat or self._passes_through or self._retries == MAX_RETRIES:
+            return False
+        if word == RESET:
+            return True
+        return word == NEVER_ANSWERED and (connection.is_reused or self._proxy.upstream.has_choice)
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
@@ -257,12 +342,14 @@ class ProxyExchange:
         if self._done:
             return
         self._end(abort=True)
+        self._drop_ahead()
         log.debug("exchange failed", request_id=self._exchange.request_id, reason=error.reason)
         respond_error(self._exchange, error)
 
     def exchange_aborted(self, reason: str) -> None:
         """The visitor is gone: the origin need not work for nobody."""
         self._end(abort=True)
+        self._drop_ahead()
 
     def _end(self, *, abort: bool = False) -> None:
         """Release everything; nothing is called back afterwards."""
@@ -270,9 +357,9 @@ class ProxyExchange:
         connection, self._connection = self._connection, None
         if abort and connection:
             connection.abort()
-        attempt, self._attempt = self._attempt, None
-        if attempt:
-            attempt.cancel()
+        claim, self._claim = self._claim, None
+        if claim:
+            claim.cancel()
         self._drop_spool()
 
     def _drop_spool(self) -> None:

@@ -29,11 +29,17 @@ class TunnelExchange(ProxyExchange):
     def claim(self) -> None:
         """Open a connection of its own: a pooled one may be stale, and saves nothing over the life of a tunnel."""
         self._pause_body()  # nothing is of use before the answer; over HTTP/2 some may come all the same
-        self._attempt = self._proxy.upstream.connect(self)
+        self._read_key()
+        self._connect()
+
+    @property
+    def _may_repeat(self) -> bool:
+        """A handshake is a GET, whatever it is called in HTTP/2."""
+        return True
 
     def connection_opened(self, connection: OriginConnection) -> None:
         """Send the handshake, with a key of our own."""
-        self._attempt = None
+        self._claimed()
         self._connection = connection
         exchange, request, key = self._exchange, self._exchange.request, new_key()
         fields = upstream_fields(request, exchange.peer, exchange.request_id, time.time())

@@ -60,6 +60,15 @@ class WrappedExchange:
         self.inner.upstream_seconds = seconds
 
     @property
+    def held_seconds(self) -> float:
+        """For the access log."""
+        return self.inner.held_seconds
+
+    @held_seconds.setter
+    def held_seconds(self, seconds: float) -> None:
+        self.inner.held_seconds = seconds
+
+    @property
     def request_id(self) -> str:
         """The id of the request."""
         return self.inner.request_id

@@ -69,6 +69,9 @@ class Exchange(Protocol):
     upstream_seconds: float
     """For the access log: how long the origin took to its first byte; negative when there was none."""
 
+    held_seconds: float
+    """For the access log: how long the request waited for an origin to come back; 0 when it did not have to."""
+
     @property
     def request_id(self) -> str:
         """The same in upstream request, response, log and error page: 32 hexadecimal digits, made on first use, or the id

@@ -71,6 +71,10 @@ STREAM_WINDOW: Final = 64 * 1024 - 1
 CONNECTION_WINDOW: Final = 1024 * 1024
 """What all uploads of one connection may have in flight. Go 1 MiB."""
 
+UPLOAD_WINDOW: Final = CONNECTION_WINDOW // 2
+"""What one upload may have in flight once its handler has taken a first STREAM_WINDOW, which alone would mean 1.3 MB/s over a
+round trip of 50 ms. Half of the connection's, so that an upload that gets stuck leaves room for the others."""
+
 MAX_REQUESTS_PER_CONNECTION: Final = 10_000
 """Then a graceful GOAWAY: bounds what a connection can accumulate. nginx 1000."""
 
@@ -136,6 +140,15 @@ MAX_RESPONSE_HEAD: Final = 64 * 1024
 
 MAX_INTERIM_RESPONSES: Final = 16
 """1xx heads before the final one; 502 beyond."""
+
+READ_AHEAD_MEMORY: Final = 256 * 1024
+"""Of a response that its visitor takes slowly, so much is kept in memory, then a temporary file is used. Pages fit."""
+
+MAX_READ_AHEAD: Final = 64 * 1024 * 1024
+"""Of such a response, so much is written to a file; beyond, the origin waits. nginx 1 GiB."""
+
+MAX_READ_AHEAD_FILES: Final = 1024 * 1024 * 1024
+"""In all such files of a worker: a thousand slow visitors must not fill the disk."""
 
 SPOOL_MEMORY: Final = 256 * 1024
 """A request body of unknown length stays in memory up to here, then goes to a temporary file."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -60,7 +60,7 @@ def open_listeners(listen: Listen, keep: Sequence[ListeningSocket] = ()) -> tupl
     problems: list[ListenProblem] = []
     for endpoint in _endpoints(listen):
         try:
-            sock = bound.get((endpoint.address, endpoint.port)) or _open(endpoint.address, endpoint.port)
+            sock = bound.get((endpoint.address, endpoint.port)) or _open(endpoint.address, endpoint.port, keep)
         except OSError as refusal:
             if not (endpoint.optional and refusal.errno in NO_IPV6):
                 problems.append(ListenProblem(endpoint.address, endpoint.port, refusal.errno or 0))
@@ -91,7 +91,8 @@ def _endpoints(listen: Listen) -> list[_Endpoint]:
     ]
 
 
-def _open(address: str, port: int) -> socket.socket:
+def _open(address: str, port: int, keep: Sequence[ListeningSocket]) -> socket.socket:
+    beside = [each.sock for each in keep if each.port == port]
     family, _, _, _, target = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0]
     with contextlib.ExitStack() as undo:
         sock = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
@@ -99,7 +100,23 @@ def _open(address: str, port: int) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind(target)
-        sock.listen(BACKLOG)
+        with _port_shared([sock, *beside] if beside else []):
+            sock.bind(target)
+            sock.listen(BACKLOG)
         undo.pop_all()
     return sock
+
+
+@contextlib.contextmanager
+def _port_shared(ours: Sequence[socket.socket]) -> Iterator[None]:
+    """Let these sockets of ours be bound to one port, though the address of one includes the other's.
+
+    A reload from `127.0.0.1` to all addresses opens the new socket while the old one still serves. The permission is taken
+    back at once: with it, a second edge of the same user would share the port without anybody noticing."""
+    for sock in ours:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        yield
+    finally:
+        for sock in ours:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)

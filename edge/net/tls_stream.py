@@ -83,7 +83,11 @@ class TLSStream(SocketStream):
             except OSError as error:
                 self._lose(reason_of(error))
                 return
-            if not self._deliver(data) or len(data) < READ_SIZE:
+            if not data:
+                self._end_of_input()
+            elif not self._closing:
+                self.listener.data_received(data)
+            if len(data) < READ_SIZE or not self._reading:
                 return
 
     def _send(self, view: Buffer) -> int:

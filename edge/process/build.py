@@ -16,15 +16,21 @@ from pathlib import Path
 from typing import TypeAlias
 
 from edge.certs.acme.issuer import AcmeIssuer
+from edge.certs.dns.build import build_records
+from edge.certs.dns.records import DNSRecords
 from edge.certs.issuer import Issuer
 from edge.certs.local_ca import LocalIssuer
 from edge.certs.manager import Manager
 from edge.certs.publisher import Publisher
+from edge.certs.reachability import observe
+from edge.config.acme_schema import CA
+from edge.config.ca_settings import STAGING
 from edge.config.schema import Acme, Config, Listen
 from edge.errors import StartError
 from edge.handlers.acme_challenge import ChallengeTable
 from edge.handlers.client_identity import ClientIdentity
 from edge.handlers.error_page import respond_error
+from edge.handlers.maintenance import MaintenanceSwitch
 from edge.handlers.plain_http import PlainHTTP
 from edge.handlers.rate_table import RateTable
 from edge.handlers.redirect import Redirect
@@ -67,7 +73,8 @@ def build_service(
     closers: list[Callable[[], None]] = []
 
     # What answers.
-    around = Surroundings(loop, deadlines, rates or RateTable(), config.listen.https_port, closers)
+    maintenance = MaintenanceSwitch()
+    around = Surroundings(loop, deadlines, rates or RateTable(), maintenance, config.listen.https_port, closers)
     sites = [(site.names, build_site(site, around)) for site in config.sites]
     names = ServedNames({name: routes for own_names, routes in sites for name in own_names})
     routing = RoutingTable(names)
@@ -94,7 +101,7 @@ def build_service(
 
     # Where it comes in.
     entries = [Listener(each.sock, accept_secure if each.tls else accept_plain, loop) for each in listeners]
-    return WorkerService(server, entries, selector, challenges, deadlines, access_log, closers)
+    return WorkerService(server, entries, selector, challenges, maintenance, deadlines, access_log, closers)
 
 
 def _identified(handler: Handler, listen: Listen) -> Handler:
@@ -126,6 +133,7 @@ def _recorder(access_log: AccessLog) -> Record | None:
             now - exchange.started,
             exchange.upstream_seconds,
             exchange.request_id,
+            exchange.held_seconds,
         )
 
     return record
@@ -138,10 +146,26 @@ def build_manager(config: Config, publisher: Publisher) -> Manager:
         config,
         storage,
         publisher,
-        public=partial(_public_issuer, storage),
+        public=partial(_public_issuers, storage),
         local=LocalIssuer(storage, time.time),
     )
 
 
-def _public_issuer(storage: Storage, acme: Acme) -> Issuer:
-    return AcmeIssuer(acme.directory, storage, ca_file=acme.ca_file, email=acme.email)
+def _public_issuers(storage: Storage, acme: Acme) -> list[Issuer]:
+    records = build_records(acme.dns, storage, time.time) if acme.dns else None
+    return [_public_issuer(storage, ca, acme.email, records) for ca in acme.authorities]
+
+
+def _public_issuer(storage: Storage, ca: CA, email: str, records: DNSRecords | None) -> AcmeIssuer:
+    directory = ca.staging or STAGING.get(ca.directory, "")
+    staging = AcmeIssuer(directory, storage, ca_file=ca.ca_file, records=records) if directory else None
+    return AcmeIssuer(
+        ca.directory,
+        storage,
+        ca_file=ca.ca_file,
+        email=email,
+        external_account=ca.external_account,
+        records=records,
+        staging=staging,
+        observe=observe,
+    )

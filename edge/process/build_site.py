@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -20,6 +21,7 @@ from edge.errors import RequestRefused
 from edge.handlers.address_filter import AddressFilter
 from edge.handlers.answers import Answers, FieldChanges
 from edge.handlers.basic_auth import BasicAuth, Verifier
+from edge.handlers.maintenance import MaintenanceSwitch
 from edge.handlers.proxy import Proxy
 from edge.handlers.rate_limit import RateLimit
 from edge.handlers.rate_table import RateTable
@@ -46,6 +48,7 @@ class Surroundings(Struct):
     loop: asyncio.AbstractEventLoop
     deadlines: Deadlines
     rates: RateTable
+    maintenance: MaintenanceSwitch
     https_port: int
     closers: list[Callable[[], None]]
 
@@ -108,20 +111,25 @@ class _SiteBuilder:
         """The upstream of a part, or None."""
         if not rules.upstreams:
             return None
-        upstream, loop, patience = self._upstream(rules.upstreams), self._around.loop, rules.first_byte_timeout
-        handler: Handler
-        if self._internal is None:
-            handler = Proxy(upstream, rules.max_body, loop, first_byte_timeout=patience)
-        else:
-            fields = passes_file_fields
-            proxy = Proxy(upstream, rules.max_body, loop, first_byte_timeout=patience, response_fields=fields)
-            handler = SendFile(self._internal, proxy)
+        proxy = partial(
+            Proxy,
+            self._upstream(rules.upstreams),
+            rules.max_body,
+            self._around.loop,
+            first_byte_timeout=rules.first_byte_timeout,
+            maintenance=self._around.maintenance,
+            health=self._site.balancing.health,
+        )
+        files = self._internal
+        handler: Handler = proxy() if files is None else SendFile(files, proxy(response_fields=passes_file_fields))
         return handler if rules.compress == "never" else compressing(handler, rules)
 
     def _upstream(self, addresses: tuple[UpstreamAddress, ...]) -> Upstream:
         if addresses not in self._upstreams:
             around = self._around
-            upstream = self._upstreams[addresses] = Upstream(addresses, around.deadlines, around.loop)
+            upstream = self._upstreams[addresses] = Upstream(
+                addresses, around.deadlines, around.loop, self._site.balancing, self._site.names[0]
+            )
             around.closers.append(upstream.close)
         return self._upstreams[addresses]
 

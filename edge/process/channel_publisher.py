@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
 from edge.certs.publisher import ChallengeAnswer
+from edge.config.maintenance import MaintenanceNotice
 from edge.config.schema import Config
 from edge.errors import CertificateError
 from edge.process.channel import Channel, MessageTooLarge
@@ -23,6 +24,7 @@ from edge.process.messages import (
     CleanUpChallenge,
     DropCertificate,
     KeeperToWorker,
+    Maintain,
     PresentChallenge,
     ServeCertificate,
     SnapshotComplete,
@@ -57,6 +59,7 @@ class ChannelPublisher:
         self._loop = loop
         self._timeout = timeout
         self._loaded = False
+        self._notice: MaintenanceNotice | None = None
         self._links: dict[int, ChannelOnLoop[WorkerToKeeper, KeeperToWorker]] = {}
         self._certificates: dict[tuple[str, ...], CertifiedKey] = {}
         self._presentations: dict[int, Presentation] = {}
@@ -78,12 +81,20 @@ class ChannelPublisher:
             self._send(worker, PresentChallenge(presentation.number, presentation.answer))
             presentation.changed.set()
         if self._loaded:
+            self._send(worker, Maintain(self._notice))
             self._send(worker, SnapshotComplete())
 
     def loaded(self) -> None:
         """Everything on disk has been published: workers that wait for it may begin to serve."""
         self._loaded = True
+        self._broadcast(Maintain(self._notice))  # also when there is none: an earlier keeper may have said otherwise
         self._broadcast(SnapshotComplete())
+
+    def maintain(self, notice: MaintenanceNotice | None) -> None:
+        """Maintenance begins, changes, or with None ends."""
+        self._notice = notice
+        if self._loaded:
+            self._broadcast(Maintain(notice))
 
     def close(self) -> None:
         """End all links."""

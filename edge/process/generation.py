@@ -8,9 +8,10 @@ from edge.config.schema import Config
 from edge.errors import ConfigError
 from edge.net.listening import ListeningSocket, open_listeners
 from edge.process.channel import MessageTooLarge, encode
-from edge.process.event_loop import check_loop
 from edge.process.messages import Configure
+from edge.process.preload import preload
 from edge.process.privileges import Account, find_account
+from edge.process.provisions import provide_access_log, provide_storage
 
 
 class Generation(Struct, frozen=True):
@@ -30,14 +31,21 @@ class Generation(Struct, frozen=True):
 def prepare(config: Config, predecessor: Generation | None = None) -> Generation:
     """The generation for this configuration, its sockets listening; those of `predecessor` are used again where they fit.
 
+    The storage directory and an access log that workers can write to are made if need be.
     Raises: ConfigError, StartError; nothing is left open then.
     """
     number = 1 if predecessor is None else predecessor.number + 1
-    check_loop(config.loop)
+    preload(config)
     account = find_account(config.user)
     try:
         encode(Configure(config, number))
     except MessageTooLarge as problem:
         raise ConfigError([f"the configuration is too large: {problem}"]) from problem
+    if predecessor is not None and predecessor.config.storage != config.storage:
+        raise ConfigError(
+            [f"--storage: stays {predecessor.config.storage} until edge is started anew; a reload cannot move it"]
+        )
+    provide_storage(config.storage)
+    provide_access_log(config.log.access, account)
     listeners = open_listeners(config.listen, predecessor.listeners if predecessor else ())
     return Generation(number, config, listeners, account)

@@ -16,6 +16,7 @@ from edge.process.channel import Channel
 from edge.process.channel_on_loop import ChannelOnLoop
 from edge.process.channel_publisher import ChannelPublisher
 from edge.process.event_loop import new_event_loop
+from edge.process.maintenance import MaintenanceWatch
 from edge.process.messages import Configure, Drain, Ready, ToKeeper, ToSupervisor, WorkerLink
 from edge.process.service import Parts
 from edge.process.spawn import settle_child
@@ -61,6 +62,7 @@ class Keeper:
         self._manager = parts.make_manager(config, publisher)
         self._started = False
         self._stopped = asyncio.Event()
+        self._maintenance = MaintenanceWatch(lambda: self._config.storage, publisher.maintain)
         channel: Channel[ToKeeper, ToSupervisor] = Channel(supervisor, ToKeeper, attachments=True)
         loop = asyncio.get_running_loop()
         self._supervisor = ChannelOnLoop(loop, channel, self._supervisor_said, self.stop)
@@ -73,16 +75,19 @@ class Keeper:
         """Start the manager, say so, wait for the end, stop the manager. Raises: EdgeError when it cannot start."""
         start = asyncio.create_task(self._start())
         stopped = asyncio.create_task(self._stopped.wait())
+        watch = asyncio.create_task(self._maintenance.run())
         await asyncio.wait((start, stopped), return_when=asyncio.FIRST_COMPLETED)
         if start.done():
             start.result()  # raises what went wrong
             await stopped
         else:
             start.cancel()
+        watch.cancel()
         await self._stop_manager()
 
     async def _start(self) -> None:
         born_with = self._config
+        self._maintenance.look()
         await self._manager.start()
         self._started = True
         if self._config is not born_with:  # a reload came in between

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from edge.certs.publisher import HTTP01, TLSALPN01
+from edge.config.maintenance import MaintenanceNotice
 from edge.config.schema import Config
 from edge.tls.certified_key import CertifiedKey
 
@@ -79,8 +80,14 @@ class CleanUpChallenge(Struct, frozen=True, tag="clean-up-challenge"):
     number: int
 
 
+class Maintain(Struct, frozen=True, tag="maintain"):
+    """Tell visitors this instead of asking applications; None ends it."""
+
+    notice: MaintenanceNotice | None
+
+
 class SnapshotComplete(Struct, frozen=True, tag="snapshot-complete"):
-    """All certificates and pending challenges known to the keeper have been sent on this channel."""
+    """All certificates and pending challenges known to the keeper, and whether there is maintenance, have been sent."""
 
 
 # -- worker → keeper --------------------------------------------------------------------------------------------------
@@ -95,5 +102,7 @@ class Acknowledged(Struct, frozen=True, tag="acknowledged"):
 ToWorker: TypeAlias = KeeperLink | Drain | ReopenLogs
 ToKeeper: TypeAlias = Configure | WorkerLink | Drain
 ToSupervisor: TypeAlias = Ready
-KeeperToWorker: TypeAlias = ServeCertificate | DropCertificate | PresentChallenge | CleanUpChallenge | SnapshotComplete
+KeeperToWorker: TypeAlias = (
+    ServeCertificate | DropCertificate | PresentChallenge | CleanUpChallenge | Maintain | SnapshotComplete
+)
 WorkerToKeeper: TypeAlias = Acknowledged

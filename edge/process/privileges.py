@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from msgspec import Struct
 
@@ -46,3 +48,21 @@ def drop_privileges(account: Account | None) -> None:
         os.setresgid(account.gid, account.gid, account.gid)
         os.setresuid(account.uid, account.uid, account.uid)
     forbid_new_privileges()
+
+
+@contextmanager
+def acting_as(account: Account | None) -> Iterator[None]:
+    """Meet the file system as `account` for a moment, then be root again; None changes nothing. For one thread only."""
+    if account is None:
+        yield
+        return
+    groups, gid, uid = os.getgroups(), os.getegid(), os.geteuid()
+    os.setgroups(account.groups)
+    os.setegid(account.gid)
+    os.seteuid(account.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(uid)
+        os.setegid(gid)
+        os.setgroups(groups)

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 from edge.certs.publisher import ChallengeAnswer, Publisher
+from edge.config.maintenance import MaintenanceNotice
 from edge.config.schema import Config
 from edge.net.listening import ListeningSocket
 from edge.tls.certified_key import CertifiedKey
@@ -50,6 +51,9 @@ class Service(Protocol):
 
     def clean_up(self, number: int) -> None:
         """Stop giving the answer; an unknown number is no error."""
+
+    def maintain(self, notice: MaintenanceNotice | None) -> None:
+        """Answer with this instead of asking applications, until it is None."""
 
     def reopen_logs(self) -> None:
         """The access log file has been rotated: open it anew."""

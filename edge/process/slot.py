@@ -72,7 +72,7 @@ class Slot:
             child = self._start()
         except OSError as problem:
             delay = self._backoff.delay(0.0, was_ready=False)
-            log.error("cannot fork", process=self._role, problem=str(problem), again_in_seconds=delay)
+            log.error("cannot fork", child=self._role, problem=str(problem), again_in_seconds=delay)
             self._refill = self._reactor.call_later(delay, self.fill)
             return
         self.child = child
@@ -113,8 +113,8 @@ class Slot:
         event = "process cannot start" if code == EXIT_CANNOT_START else "process ended unexpectedly"
         log.error(
             event,
-            process=self._role,
-            pid=dead.pid,
+            child=self._role,
+            child_pid=dead.pid,
             cause=_cause(code),
             lived_seconds=round(lived, 1),
             again_in_seconds=delay,
@@ -130,7 +130,7 @@ class Slot:
 
     def _kill_late(self, child: Child) -> None:
         if self.child is child:
-            log.warning("process does not end, killing it", process=self._role, pid=child.pid)
+            log.warning("process does not end, killing it", child=self._role, child_pid=child.pid)
             self._kill(child)
 
     def _kill(self, child: Child) -> None:

@@ -66,10 +66,10 @@ def _run_child(
         status = main()
     except EdgeError as problem:
         hints = problem.hints if isinstance(problem, StartError) else ()
-        log.error("cannot start", process=name, problem=str(problem), hints=hints)
+        log.error("cannot start", problem=str(problem), hints=hints)
         status = EXIT_CANNOT_START
     except BaseException:  # nothing may unwind into the parent's frames
-        log.exception("crashed", process=name)
+        log.exception("crashed")
     finally:
         _flush()
         os._exit(status)

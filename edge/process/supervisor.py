@@ -24,6 +24,7 @@ from edge.process.generation import Generation, prepare
 from edge.process.keeper import STOP_TIMEOUT
 from edge.process.prctl import set_process_name
 from edge.process.process_tree import ProcessTree
+from edge.process.provisions import provide_access_log
 from edge.process.reactor import Reactor, Timer
 from edge.process.service import Parts, real_parts
 from edge.telemetry.logs import get_logger
@@ -95,9 +96,18 @@ class Supervisor:
             case signal.SIGHUP:
                 self._reload_wanted = True  # also when one is going on: the file may have changed since it was read
             case signal.SIGUSR1:
-                self._tree.reopen_logs()
+                self._reopen_logs()
             case _:
                 self._stop()
+
+    def _reopen_logs(self) -> None:
+        """The old file was renamed: the new one is made here, because workers may not be allowed to."""
+        generation = self._current.generation
+        try:
+            provide_access_log(generation.config.log.access, generation.account)
+        except StartError as problem:
+            log.error("access log cannot be made anew", problem=str(problem), hints=problem.hints)
+        self._tree.reopen_logs()
 
     # -- stop ---------------------------------------------------------------------------------------------------------
 

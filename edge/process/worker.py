@@ -30,6 +30,7 @@ from edge.process.messages import (
     DropCertificate,
     KeeperLink,
     KeeperToWorker,
+    Maintain,
     PresentChallenge,
     Ready,
     ReopenLogs,
@@ -156,6 +157,8 @@ class Worker:
             case CleanUpChallenge(number):
                 self._answers.discard(number)
                 self._service.clean_up(number)
+            case Maintain(notice):
+                self._service.maintain(notice)
             case SnapshotComplete():
                 self._snapshot_complete()
 

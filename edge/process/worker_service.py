@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from edge.certs.publisher import TLSALPN01, ChallengeAnswer
+from edge.config.maintenance import MaintenanceNotice
 from edge.handlers.acme_challenge import ChallengeTable
+from edge.handlers.maintenance import MaintenanceSwitch
 from edge.net.deadlines import Deadlines
 from edge.server.listener import Listener
 from edge.server.server import Server
@@ -23,6 +25,7 @@ class WorkerService:
         listeners: Sequence[Listener],
         selector: Selector,
         challenges: ChallengeTable,
+        maintenance: MaintenanceSwitch,
         deadlines: Deadlines,
         access_log: AccessLog,
         closers: Sequence[Callable[[], None]],
@@ -31,6 +34,7 @@ class WorkerService:
         self._listeners = listeners
         self._selector = selector
         self._challenges = challenges
+        self._maintenance = maintenance
         self._deadlines = deadlines
         self._access_log = access_log
         self._closers = closers
@@ -85,6 +89,10 @@ class WorkerService:
             self._challenges.clean_up(number)
         elif server_name not in self._handshakes.values():
             self._selector.clean_up_challenge(server_name)
+
+    def maintain(self, notice: MaintenanceNotice | None) -> None:
+        """Keep requests from applications from now on, or no longer."""
+        self._maintenance.replace(notice)
 
     def reopen_logs(self) -> None:
         """The access log has been rotated."""

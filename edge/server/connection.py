@@ -60,6 +60,7 @@ class Connection:
         "_draining",
         "_entrance",
         "_flush_planned",
+        "_has_news",
         "_head_since",
         "_idle_since",
         "_in_turn",
@@ -88,6 +89,8 @@ class Connection:
         self._flush_planned = False
         self._draining = False
         self._closing = False
+        self._has_news = False
+        """Something was said to an HTTP/1.1 engine in this turn, or by it, that may have to be written."""
         self._choked = False
         """Reading is paused because the engine holds enough of what this peer sent."""
         self._head_since = NEVER
@@ -123,14 +126,18 @@ class Connection:
         while True:
             for event in events:
                 if type(event) is RequestReceived:
+                    self._head_since = NEVER  # a head that is in progress now began after this one
                     self._request_received(event, now)
                 else:
+                    self._has_news = True
                     self._dispatch(event, now)
             if not engine.has_buffered or self._closing or (self.exchanges and not engine.multiplexed):
                 break
             events = engine.receive_data(b"", now)
         self._in_turn = False
-        self.flush()
+        if self._has_news or engine.multiplexed:
+            self._has_news = False
+            self.flush()
         if engine.head_in_progress:
             if self._head_since == NEVER:
                 self._head_since = now
@@ -253,7 +260,9 @@ class Connection:
             self._stop_body(exchange.body, now)
         if not self.exchanges:
             self._idle_since = now
-        if not self._in_turn:
+        if self._in_turn:
+            self._has_news = True
+        else:
             self._continue(now)
 
     def _stop_body(self, body: RequestBody, now: float) -> None:
@@ -300,6 +309,7 @@ class Connection:
 
     def flush_soon(self) -> None:
         """Write at the end of this turn of the loop."""
+        self._has_news = True
         if not self._in_turn and not self._flush_planned:
             self._flush_planned = True
             self.server.plan_flush(self)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeAlias
 
 from edge.http.exchange import Handler, Peer
@@ -13,7 +12,7 @@ from edge.net.socket_stream import SocketStream
 from edge.net.tls_stream import TLSStream
 from edge.server.connection import Connection
 from edge.tls.contexts import EdgeSocket
-from edge.tls.selector import Selector, connection_covers
+from edge.tls.selector import Selector, covers_of
 from edge.wire.engine import Engine
 from edge.wire.http1 import HTTP1Engine
 
@@ -66,6 +65,6 @@ class TLSEntrance:
         tls = stream.sock
         assert isinstance(tls, EdgeSocket)
         address, port = client_of(tls)
-        peer = Peer(address, port, tls.version() or "", tls.server_name, partial(connection_covers, tls))
+        peer = Peer(address, port, tls.version() or "", tls.server_name, covers_of(tls))
         engine = self._http2() if tls.selected_alpn_protocol() == "h2" else HTTP1Engine(b"https")
         return engine, peer

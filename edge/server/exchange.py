@@ -27,6 +27,7 @@ class ServerExchange:
         "_connection",
         "_request_id",
         "body",
+        "held_seconds",
         "peer",
         "receiver",
         "request",
@@ -43,6 +44,7 @@ class ServerExchange:
         self.peer: Peer = connection.peer
         self.receiver: Receiver | None = None
         self.upstream_seconds = -1.0
+        self.held_seconds = 0.0
         self.stream_id = stream_id
         self.status = 0
         """Of the final response head; 0 until it is sent."""

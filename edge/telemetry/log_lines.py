@@ -87,12 +87,13 @@ class JsonLines:
 
 
 def own_name() -> str:
-    """What the process calls itself (prctl PR_SET_NAME): "edge" for the supervisor, "keeper", "worker 1"; "" where the kernel
-    does not tell. Read for each line, because a fork changes it."""
+    """ "supervisor", "keeper" or "worker", from what the process calls itself (prctl PR_SET_NAME): children are "edge: NAME". ""
+    where the kernel does not tell. Read for each line, because a fork changes it."""
     try:
-        return Path("/proc/self/comm").read_text().strip().removeprefix("edge: ")
+        _, _, name = Path("/proc/self/comm").read_text().strip().partition("edge: ")
     except (OSError, UnicodeDecodeError):
         return ""
+    return name or "supervisor"
 
 
 class TextLines:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from edge.errors import CertificateError
-from edge.tls.certified_key import CertifiedKey
+from edge.tls.certified_key import CertifiedKey, coverage
 
 ALPN: Final = ["h2", "http/1.1"]
 
@@ -30,9 +31,9 @@ class EdgeSocket(ssl.SSLSocket):
 
 
 class CertificateContext(ssl.SSLContext):
-    """The context of one certificate; `names` is what it is served for."""
+    """The context of one certificate; `covers(host)` tells whether the certificate is valid for a host."""
 
-    names: tuple[str, ...] = ()
+    covers: Callable[[str], bool]
 
 
 def new_base_context() -> ssl.SSLContext:
@@ -47,7 +48,7 @@ def new_base_context() -> ssl.SSLContext:
 def new_certificate_context(certified_key: CertifiedKey) -> CertificateContext:
     """The context that serves `certified_key`. Raises: CertificateError when OpenSSL does not take chain or key."""
     context = CertificateContext(ssl.PROTOCOL_TLS_SERVER)
-    context.names = certified_key.names
+    context.covers = coverage(certified_key.names)
     _apply_rules(context)
     context.set_alpn_protocols(ALPN)
     _load(context, certified_key.chain, certified_key.key)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import ssl
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from edge.errors import CertificateError
-from edge.tls.certified_key import CertifiedKey, covers
+from edge.tls.certified_key import CertifiedKey
 from edge.tls.contexts import (
     CertificateContext,
     ChallengeContext,
@@ -115,7 +115,11 @@ class Selector:
             self._contexts.popitem(last=False)
 
 
-def connection_covers(tls: ssl.SSLSocket, host: str) -> bool:
-    """Whether the certificate served on this connection is valid for `host` (lower-case, without port)."""
+def covers_of(tls: ssl.SSLSocket) -> Callable[[str], bool]:
+    """Tells whether the certificate served on this connection is valid for a host (lower-case, without port)."""
     context = tls.context
-    return isinstance(context, CertificateContext) and covers(context.names, host)
+    return context.covers if isinstance(context, CertificateContext) else _covers_nothing
+
+
+def _covers_nothing(_host: str) -> bool:
+    return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from collections import deque
 from collections.abc import Iterable
 from typing import Final, Protocol
 
@@ -45,7 +46,7 @@ class ConnectAttempt:
         deadlines: Deadlines,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self._origins = iter(origins)
+        self._origins = deque(origins)
         self._claimer: Claimer | None = claimer
         self._resolver = resolver
         self._deadlines = deadlines
@@ -53,7 +54,8 @@ class ConnectAttempt:
         self._origin: Origin | None = None
         self._endpoints: list[Endpoint] = []
         self._connection: OriginConnection | None = None
-        self._error = upstream_error("refused")
+        self._error: UpstreamError | None = None
+        self._word = ""
         self.deadline = NEVER
 
     def start(self) -> None:
@@ -67,23 +69,25 @@ class ConnectAttempt:
         self._end()
 
     def deadline_passed(self, now: float) -> None:
-        """The time is up."""
+        """The time is up. An origin whose backlog stayed full is there, and overloaded or about to end."""
+        word = self._word or "timeout"
         if self._origin:
-            self._origin.note_refused(now, "timeout")
-        self._fail(upstream_error("timeout"))
+            self._origin.note_refused(now, word)
+        self._fail(upstream_error(word))
 
     def _next_origin(self) -> None:
-        self._origin = next(self._origins, None)
-        if self._origin is None:
-            self._fail(self._error)
-        else:
+        self._word = ""
+        if self._origins:
+            self._origin = self._origins.popleft()
             self._resolver.resolve(self._origin.address, self._resolved)
+        else:
+            self._origin = None
+            self._fail(self._error or upstream_error("refused"))
 
     def _resolved(self, answer: Endpoints | UpstreamError) -> None:
         if self._claimer is None:  # given up while a name was looked up
             return
         if isinstance(answer, UpstreamError):
-            self._error = answer
             self._refused("name-unknown")
             return
         self._endpoints = list(answer)
@@ -116,17 +120,26 @@ class ConnectAttempt:
         """The origin did not accept at this address."""
         self._connection = None
         if word == "backlog-full":
-            self._loop.call_later(BACKLOG_RETRY, self._next_endpoint)
+            self._wait_for_room(word)
             return
-        self._error = upstream_error(word)
         del self._endpoints[0]
         if self._endpoints:
             self._next_endpoint()
         else:
             self._refused(word)
 
+    def _wait_for_room(self, word: str) -> None:
+        """Others may have room now; the last one is asked again until the time is up. It is not down, only busy."""
+        if self._origins:
+            self._next_origin()
+        else:
+            self._word = word
+            self._loop.call_later(BACKLOG_RETRY, self._next_endpoint)
+
     def _refused(self, word: str) -> None:
         assert self._origin
+        if self._error is None or not self._error.is_down:  # one that may come back is what the request waits for
+            self._error = upstream_error(word)
         self._origin.note_refused(self._loop.time(), word)
         self._next_origin()
 

@@ -93,6 +93,7 @@ class OriginConnection:
         """Begin to connect a new non-blocking socket, owned from now on; `opener` hears the outcome, perhaps at once."""
         self._opener = opener
         self._stream = SocketStream(sock, self, self._loop)
+        self._pool.opened(self)
         self._stream.begin_connect(endpoint.sockaddr)
 
     def stream_opened(self) -> None:
@@ -100,6 +101,10 @@ class OriginConnection:
         if opener:
             self._deadlines.add(self)
             opener.connection_opened(self)
+
+    def belongs_to(self, pool: IdlePool[OriginConnection]) -> bool:
+        """Whether it goes to the origin whose pool this is."""
+        return self._pool is pool
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
@@ -250,7 +255,7 @@ class OriginConnection:
 
     def _begin_body(self, head: ResponseHead) -> None:
         self._answered = True
-        self._may_be_silent = head.content_length is None or _is_event_stream(head)
+        self._may_be_silent = head.content_length is None or is_event_stream(head)
         self._restart_idle_timeout()
         self._judge_reuse(head)
 
@@ -272,6 +277,9 @@ class OriginConnection:
     def eof_received(self) -> None:
         if self._receiver is None:
             self.close()
+            return
+        if self._stream and self._stream.write_error == "reset" and not self._heard:
+            self._fail(failures.RESET)
             return
         self._dispatch(self._engine.receive_eof())
         if self._receiver is not None:
@@ -332,14 +340,19 @@ class OriginConnection:
 
     def stream_lost(self, reason: str) -> None:
         self._deadlines.discard(self)
-        self._pool.discard(self)
+        self._pool.lost(self)
         opener, self._opener = self._opener, None
         receiver, self._receiver = self._receiver, None
         if opener:
             opener.connection_refused(self, reason)
         elif receiver:
-            receiver.response_failed(failures.TRUNCATED if self._heard else failures.NEVER_ANSWERED)
+            receiver.response_failed(failures.TRUNCATED if self._heard else _unanswered(reason))
 
 
-def _is_event_stream(head: ResponseHead) -> bool:
+def _unanswered(reason: str) -> str:
+    return failures.RESET if reason == "reset" else failures.NEVER_ANSWERED
+
+
+def is_event_stream(head: ResponseHead) -> bool:
+    """Whether a response is a stream of events, which may be silent and must not be read ahead of its reader."""
     return (head.field(b"content-type") or b"").startswith(EVENT_STREAM)

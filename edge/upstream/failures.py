@@ -11,7 +11,10 @@ from typing import Final
 from edge.errors import UpstreamError
 
 NEVER_ANSWERED: Final = "closed-before-response"
-"""The connection ended and no byte of a response had come: the only failure that a retry may follow."""
+"""The connection ended and no byte of a response had come: the only failure, with `RESET`, that a retry may follow."""
+
+RESET: Final = "reset-before-response"
+"""The same by a reset: what happens to connections that wait in an origin's backlog when it stops."""
 
 NO_TUNNEL: Final = "no-tunnel"
 """Not a failure but a refusal: an ordinary answer that the visitor would take for an open tunnel."""
@@ -23,6 +26,10 @@ REQUEST_STALLED: Final = "request-stalled"
 
 RETRY_AFTER: Final = 2
 """Seconds that we ask a visitor to wait when the origin is down: about one restart of an application server."""
+
+IS_DOWN: Final = frozenset(("refused", "no-such-socket", "backlog-full", "reset"))
+"""Words for a connection that could not be opened because nobody listens, nobody takes what waits, or the listener closed at
+that moment: what a restart looks like from outside. Nothing has been sent, and a request may wait for the end of it."""
 
 _ANSWERS: Final = {
     "refused": (502, "upstream-refused"),
@@ -36,6 +43,7 @@ _ANSWERS: Final = {
     "backlog-full": (503, "upstream-busy"),
     "no-descriptors": (503, "out-of-descriptors"),
     NEVER_ANSWERED: (502, "upstream-closed"),
+    RESET: (502, "upstream-closed"),
     NO_TUNNEL: (502, "upstream-no-tunnel"),
     TRUNCATED: (502, "upstream-truncated"),
     FIRST_BYTE_TIMEOUT: (504, "upstream-first-byte-timeout"),
@@ -47,4 +55,9 @@ _ANSWERS: Final = {
 def upstream_error(word: str) -> UpstreamError:
     """The error for a constant word; never raises."""
     status, reason = _ANSWERS.get(word, (502, "upstream-protocol"))
-    return UpstreamError(status, reason, retry_after=RETRY_AFTER if status == 503 else None)
+    return UpstreamError(status, reason, retry_after=RETRY_AFTER if status == 503 else None, is_down=word in IS_DOWN)
+
+
+def down_error() -> UpstreamError:
+    """The error for a request that waited in vain for an origin to come back, or that found no room to wait."""
+    return UpstreamError(503, "upstream-refused", retry_after=RETRY_AFTER, is_down=True)

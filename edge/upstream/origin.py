@@ -1,16 +1,12 @@
-"""One origin server as a worker knows it: where it is, its idle connections, whether it refused lately."""
+"""One origin server as a worker knows it: where it is, its connections, and what is believed about its health."""
 
 from __future__ import annotations
-
-from typing import Final
 
 from edge.config.address import UpstreamAddress
 from edge.telemetry.logs import get_logger
 from edge.upstream.connection import OriginConnection
+from edge.upstream.health import OriginHealth
 from edge.upstream.pool import IdlePool
-
-AVOIDED_SECONDS: Final = 10.0
-"""An origin that refused is tried last for so long. nginx: fail_timeout=10s after one failure."""
 
 log = get_logger("upstream")
 
@@ -20,27 +16,48 @@ class Origin:
 
     def __init__(self, address: UpstreamAddress) -> None:
         self.address = address
+        self.name = str(address).encode()
+        self.weight = address.weight
         self.pool: IdlePool[OriginConnection] = IdlePool()
+        self.health = OriginHealth()
         self._down_since: float | None = None
-        self._failed_at = 0.0
 
     def __repr__(self) -> str:
         state = "up" if self._down_since is None else "down"
-        return f"<Origin {self.address} {state} {len(self.pool)} idle>"
+        return f"<Origin {self.address} {state} {self.busy} busy {len(self.pool)} idle>"
+
+    @property
+    def busy(self) -> int:
+        """Connections that carry a request or are being opened for one."""
+        return self.pool.busy
 
     def is_avoided(self, now: float) -> bool:
         """Whether others should be tried first."""
-        return self._down_since is not None and now - self._failed_at < AVOIDED_SECONDS
+        return self.health.is_avoided(now)
 
     def note_refused(self, now: float, word: str) -> None:
         """A connection could not be opened."""
-        self._failed_at = now
+        self.health.refused(now)
         if self._down_since is None:
             self._down_since = now
             log.warning("upstream is down", upstream=str(self.address), reason=word)
 
     def note_opened(self, now: float) -> None:
         """A connection was opened."""
+        self.health.opened()
         if self._down_since is not None:
             log.info("upstream is up again", upstream=str(self.address), down_seconds=round(now - self._down_since, 1))
             self._down_since = None
+
+    def note_status(self, status: int, now: float) -> None:
+        """It answered a request."""
+        if self.health.answered(status, now):
+            self._warn_avoided(str(status))
+
+    def note_failure(self, now: float, word: str) -> None:
+        """It did not answer a request, or not with HTTP."""
+        if self.health.answered_badly(now):
+            self._warn_avoided(word)
+
+    def _warn_avoided(self, reason: str) -> None:
+        log.warning("upstream answers badly, others are preferred", upstream=str(self.address), reason=reason)

@@ -1,4 +1,4 @@
-"""Idle connections to one origin, newest last.
+"""Connections to one origin: how many there are, and the idle ones, newest last.
 
 The newest is claimed first: the others then grow old and go, so that the pool shrinks to what the traffic needs. Pure: the
 pool closes nothing, it returns what its caller must close. It does not know what a connection is.
@@ -21,6 +21,7 @@ class IdlePool(Generic[T]):
 
     def __init__(self, max_idle: int = MAX_IDLE, idle_timeout: float = POOL_IDLE_TIMEOUT) -> None:
         self._idle: dict[T, float] = {}  # insertion order is age: the first is the oldest
+        self._members: set[T] = set()
         self._max_idle = max_idle
         self._idle_timeout = idle_timeout
 
@@ -29,6 +30,20 @@ class IdlePool(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<IdlePool {len(self._idle)} idle>"
+
+    @property
+    def busy(self) -> int:
+        """How many connections live and are not idle. Counted where connections come and go, so that requests pay nothing."""
+        return len(self._members) - len(self._idle)
+
+    def opened(self, connection: T) -> None:
+        """A new connection, which is not idle yet."""
+        self._members.add(connection)
+
+    def lost(self, connection: T) -> None:
+        """A connection is gone."""
+        self._members.discard(connection)
+        self.discard(connection)
 
     def claim(self, now: float) -> T | None:
         """Take the newest connection, or None if there is none that the origin surely still keeps open.
@@ -53,7 +68,7 @@ class IdlePool(Generic[T]):
         return oldest
 
     def discard(self, connection: T) -> None:
-        """Forget a connection that is gone; no error when it was not idle."""
+        """It is idle no longer; no error when it was not."""
         self._idle.pop(connection, None)
 
     def drain(self) -> list[T]:

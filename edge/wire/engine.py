@@ -141,7 +141,7 @@ class Engine(Protocol):
         is True from now on."""
 
     def unsent(self, stream_id: int) -> int:
-        """Body bytes queued inside for this stream because of flow control."""
+        """Body bytes of this stream that `data_to_send` has not returned, because of flow control or of a full socket."""
 
     def send_progress(self) -> dict[int, int]:
         """For each stream with unsent body bytes, finished by the handler or not: how many bytes of its body have left.

@@ -156,8 +156,8 @@ class HTTP1Engine:
             self._close()
 
     def unsent(self, stream_id: int) -> int:
-        """Always 0: HTTP/1.1 has no flow control of its own."""
-        return 0
+        """What waits for the socket: HTTP/1.1 has no flow control of its own."""
+        return self._writer.streamed
 
     def send_progress(self) -> dict[int, int]:
         """Always empty: nothing is queued inside."""

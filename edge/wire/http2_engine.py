@@ -13,7 +13,7 @@ from enum import Enum
 
 from edge.errors import RequestRefused as Refusal
 from edge.http.exchange import Buffer
-from edge.http.limits import HIGH_WATER, LOW_WATER, MAX_REQUESTS_PER_CONNECTION
+from edge.http.limits import HIGH_WATER, LOW_WATER, MAX_REQUESTS_PER_CONNECTION, STREAM_WINDOW
 from edge.http.message import Fields, ResponseHead
 from edge.wire.engine import (
     BodyReceived,
@@ -98,6 +98,10 @@ class Http2Engine(ABC):
     @abstractmethod
     def _give_credit(self, stream_id: int, credit: int) -> None:
         """Open the flow-control windows; the stream may be gone, the connection's window is still to be opened."""
+
+    @abstractmethod
+    def _widen_window(self, stream_id: int) -> None:
+        """Let an open stream have UPLOAD_WINDOW in flight."""
 
     @abstractmethod
     def data_to_send(self, budget: int) -> bytes:
@@ -257,7 +261,10 @@ class Http2Engine(ABC):
         stream = self._streams.get(stream_id)
         if stream is not None and credit:
             stream.owed -= credit
+            before, stream.taken = stream.taken, stream.taken + credit
             self._give_credit(stream_id, credit)
+            if before < STREAM_WINDOW <= stream.taken and not stream.request_ended:
+                self._widen_window(stream_id)
 
     # -- output --------------------------------------------------------------------------------------------------------
 

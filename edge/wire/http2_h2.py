@@ -11,7 +11,7 @@ from h2.events import Event as FrameEvent
 from hyperframe.frame import ExtensionFrame
 
 from edge.http.exchange import Buffer
-from edge.http.limits import MAX_CONTROL_OUTPUT, MAX_FRAME
+from edge.http.limits import MAX_CONTROL_OUTPUT, MAX_FRAME, STREAM_WINDOW, UPLOAD_WINDOW
 from edge.http.message import Fields, ResponseHead
 from edge.wire.hardened_h2 import HardenedConnection
 from edge.wire.hpack_encoder import HeadEncoder
@@ -96,6 +96,9 @@ class H2Engine(Http2Engine):
     def _give_credit(self, stream_id: int, credit: int) -> None:
         if credit:
             self._connection.acknowledge_received_data(credit, stream_id)
+
+    def _widen_window(self, stream_id: int) -> None:
+        self._connection.increment_flow_control_window(UPLOAD_WINDOW - STREAM_WINDOW, stream_id)
 
     # -- output --------------------------------------------------------------------------------------------------------
 

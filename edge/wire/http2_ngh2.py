@@ -41,6 +41,7 @@ from edge.http.limits import (
     MAX_HEAD,
     MAX_STREAMS,
     STREAM_WINDOW,
+    UPLOAD_WINDOW,
 )
 from edge.http.message import Field, Fields, ResponseHead
 from edge.wire.hpack_encoder import announces_length
@@ -204,6 +205,11 @@ class Ngh2Engine(Http2Engine):
     def _give_credit(self, stream_id: int, credit: int) -> None:
         if credit and not self._closed:
             self._connection.acknowledge_received_data(credit, stream_id)
+
+    def _widen_window(self, stream_id: int) -> None:
+        if not self._closed:
+            with _LATE:
+                self._connection.set_local_window_size(UPLOAD_WINDOW, stream_id=stream_id)
 
     # -- output --------------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ class Stream:
         "response_left",
         "response_size",
         "stream_id",
+        "taken",
         "unwanted",
         "wished_priority",
     )
@@ -39,6 +40,7 @@ class Stream:
         self.request_left: int | None = None
         self.unwanted = False  # refused: its body is thrown away
         self.owed = 0
+        self.taken = 0  # credit given back so far
         self.continued = False
         self.head_sent = False
         self.bodiless = False

@@ -33,13 +33,15 @@ _UNTIL_CLOSE: Final = "until close"
 class ResponseWriter:
     """Makes the bytes of one connection's responses."""
 
-    __slots__ = ("_body", "_dates", "_left", "_out")
+    __slots__ = ("_body", "_dates", "_left", "_out", "streamed")
 
     def __init__(self, dates: DateCache) -> None:
         self._dates = dates
         self._out: list[Buffer] = []
         self._body: str = _NO_BODY
         self._left = 0
+        self.streamed = 0
+        """Bytes given to `write_body` that have not been taken."""
 
     @property
     def has_output(self) -> bool:
@@ -52,6 +54,7 @@ class ResponseWriter:
             return b""
         out = b"".join(self._out)
         self._out.clear()
+        self.streamed = 0
         return out
 
     def drop(self) -> None:
@@ -103,6 +106,7 @@ class ResponseWriter:
 
     def write_body(self, data: Buffer, end: bool) -> bool:
         """Append body bytes; False, and nothing appended, when they are more or, at the end, fewer than announced."""
+        self.streamed += len(data)
         if self._body == _COUNTED:
             left = self._left - len(data)
             if left < 0 or (end and left):

@@ -27,26 +27,38 @@ def free_port() -> int:
 class EdgeProcess:
     """`python -m edge` with the given flags, on free ports; a context manager that stops it by SIGTERM.
 
-    Everything it says is in `output`; the local CA's root, once there, in `root`.
+    Everything it says is in `output`; the local CA's root, once there, in `root`. `all_flags` False leaves ports,
+    addresses and storage to a file.
     """
 
-    def __init__(self, tmp_path: Path, *flags: str, workers: int = 2, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        tmp_path: Path,
+        *flags: str,
+        workers: int = 2,
+        env: dict[str, str] | None = None,
+        all_flags: bool = True,
+    ) -> None:
         self.http_port = free_port()
         self.https_port = free_port()
         self.storage = tmp_path / "storage"
         self.access_log = tmp_path / "access.log"
         self._lines: list[str] = []
         self._workers = workers
+        self._all_flags = all_flags
         self._extra_flags = flags
         self._env = {**os.environ, "PYTHONPATH": str(REPOSITORY), **(env or {})}
+        self.first_name = flags[flags.index("--domain") + 1] if "--domain" in flags else "localhost"
         self.process: subprocess.Popen[str]
 
     @property
     def flags(self) -> list[str]:
         """The command line; ports may be changed before `start`."""
+        place = ["--http-port", str(self.http_port), "--https-port", str(self.https_port), "--bind", "127.0.0.1"]
+        place += ["--storage", str(self.storage)]
         return [
-            *("--http-port", str(self.http_port), "--https-port", str(self.https_port), "--bind", "127.0.0.1"),
-            *("--storage", str(self.storage), "--workers", str(self._workers), "--access-log", str(self.access_log)),
+            *(place if self._all_flags else []),
+            *("--workers", str(self._workers), "--access-log", str(self.access_log)),
             *self._extra_flags,
         ]
 
@@ -100,10 +112,11 @@ class EdgeProcess:
         self.wait_until(lambda: self._handshake(server_name))
         return self
 
-    def _handshake(self, server_name: str) -> bool:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+    def _handshake(self, server_name: str, root: Path | None = None) -> bool:
+        context = ssl.create_default_context(cafile=root)
+        if root is None:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
         try:
             with (
                 socket.create_connection(("127.0.0.1", self.https_port), timeout=5) as sock,
@@ -112,6 +125,11 @@ class EdgeProcess:
                 return True
         except OSError:
             return False
+
+    def wait_trusted(self) -> EdgeProcess:
+        """Until localhost has its certificate from the local CA; a placeholder may have been shown before."""
+        self.wait_until(lambda: self.root.exists() and self._handshake("localhost", self.root))
+        return self
 
     def stop(self, timeout: float = 40.0) -> int:
         """SIGTERM; the exit status."""
@@ -129,13 +147,12 @@ class EdgeProcess:
         return status
 
     def __enter__(self) -> EdgeProcess:
-        return self.start().wait_ready(self.first_name)
-
-    @property
-    def first_name(self) -> str:
-        """The first --domain, or localhost."""
-        flags = self._extra_flags
-        return flags[flags.index("--domain") + 1] if "--domain" in flags else "localhost"
+        self.start()
+        try:
+            return self.wait_ready(self.first_name)
+        except BaseException:
+            self.stop()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

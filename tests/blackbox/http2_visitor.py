@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import time
@@ -68,6 +69,19 @@ class HTTP2Visitor:
             for piece in pieces:
                 self.sock.sendall(piece)
         return self
+
+    def pour(self, data: bytes) -> None:
+        """Send while reading what comes, until all is sent or the connection has ended."""
+        view = memoryview(data)
+        while view and not self.is_closed:
+            readable, writable, _ = select.select([self.sock], [self.sock], [], TIMEOUT)
+            if readable:
+                self.read()
+            elif writable:
+                try:
+                    view = view[self.sock.send(view[:16384]) :]
+                except OSError:
+                    return  # what edge has said can still be read
 
     def read(self) -> None:
         """Take what comes next, once."""

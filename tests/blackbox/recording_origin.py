@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from types import TracebackType
@@ -10,12 +11,12 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
 
 
 class RecordingOrigin:
-    """Listens on a free port; answers each complete request head (and its Content-Length body) with `answer`."""
+    """Listens on a free port, or on `port`; answers each complete request head (and its Content-Length body) with `answer`."""
 
-    def __init__(self, answer: bytes = OK) -> None:
+    def __init__(self, answer: bytes = OK, port: int = 0) -> None:
         self.answer = answer
         self.requests: list[bytes] = []
-        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listening.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._open: set[socket.socket] = set()
@@ -27,10 +28,17 @@ class RecordingOrigin:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Refuse connections from now on and end those that are open. Calling it twice is harmless."""
+        if self._listening.fileno() < 0:
+            return
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for sock in list(self._open):
-            sock.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # closed meanwhile
+                sock.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
 
     def _accept(self) -> None:
@@ -61,7 +69,8 @@ class RecordingOrigin:
                 while (end := self._request_end(buffer)) is not None:
                     self.requests.append(buffer[:end])
                     buffer = buffer[end:]
-                    sock.sendall(self.answer)
+                    with contextlib.suppress(OSError):  # edge has given up; what it sent counts nevertheless
+                        sock.sendall(self.answer)
             if buffer:
                 self.requests.append(buffer)  # an incomplete one counts as seen
         self._open.discard(sock)

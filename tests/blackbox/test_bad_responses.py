@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def over_http1(edge: EdgeProcess, method: bytes = b"GET") -> int | str:
         try:
             return visitor.read(method).status
         except Incomplete as error:
-            assert str(error) != "timeout"
+            assert str(error) != "timeout"  # noqa: PT017  a cut is expected, silence is not
             return "cut"
 
 
@@ -138,7 +139,7 @@ def test_an_old_client_sees_it_too(edge: EdgeProcess, liar: ScriptedOrigin, kind
         try:
             assert visitor.read().status == 502 or visitor.was_cut
         except Incomplete as error:
-            assert str(error) != "timeout"
+            assert str(error) != "timeout"  # noqa: PT017  a cut is expected, silence is not
 
 
 SURPLUS = {
@@ -163,6 +164,7 @@ def test_surplus_bytes_answer_nobody(edge: EdgeProcess, liar: ScriptedOrigin, ki
     with Visitor(dial_tls(edge.https_port)) as visitor:
         visitor.send(method + GET[3:])
         assert visitor.read(method).status in (200, 204, 304)
+        time.sleep(0.02)  # what comes in the instant of the next request cannot be told from its answer
         for _ in range(3):
             liar.script = answer(OK)
             visitor.send(GET)

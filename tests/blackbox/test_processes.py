@@ -55,7 +55,10 @@ def wait_ended(edge: EdgeProcess, timeout: float) -> int:
 
 def test_a_killed_worker_costs_its_own_connections_only(tmp_path: Path, origin: RecordingOrigin) -> None:
     """Each client loses at most the request it had in flight; nobody is refused, and another worker is there soon."""
-    with EdgeProcess(tmp_path, *upstream(origin)) as edge, KeepAliveLoad(edge.https_port, "localhost", clients=4) as load:
+    with (
+        EdgeProcess(tmp_path, *upstream(origin)) as edge,
+        KeepAliveLoad(edge.https_port, "localhost", clients=4) as load,
+    ):
         for victim in edge.workers():
             load.wait_answered(50)
             failures = len(load.failures)
@@ -82,7 +85,7 @@ def test_serving_goes_on_without_a_keeper(tmp_path: Path, origin: RecordingOrigi
             wait_until(lambda: not is_alive(keeper))  # noqa: B023  # called at once
             requests.wait_answered(30)
             streams.wait_answered(30)
-            wait_until(lambda: edge.keeper(), REPLACED_WITHIN)
+            wait_until(edge.keeper, REPLACED_WITHIN)
         os.kill(edge.keeper(), signal.SIGKILL)
         assert (requests.failures, streams.failures) == ([], [])
         for worker in edge.workers():

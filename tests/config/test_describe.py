@@ -11,6 +11,7 @@ site example.com
   names         example.com, localhost
   static        /static from /srv/static
   upstream      unix:/run/app.sock
+  hold          10 s while no upstream accepts
   certificate   from https://acme-v02.api.letsencrypt.org/directory: example.com
   certificate   from the local CA: localhost
   max body      1G

@@ -40,8 +40,14 @@ class ReadersMachine:
         command, *flags = arguments
         if command in SERVING:
             arguments = ["check", *self._here(flags)]
+        elif command == "maintenance":
+            arguments = [command, *flags[:1], *self._here(flags[1:])]
         nothing = Actions(
-            run=lambda config, reload: 0, find_warnings=lambda config: [], read_certificates=lambda storage: []
+            run=lambda config, reload: 0,
+            find_warnings=lambda config: [],
+            read_certificates=lambda storage: [],
+            begin_maintenance=lambda storage, notice: None,
+            end_maintenance=lambda storage: True,
         )
         status = execute(arguments, nothing)
         assert status == 0, capsys.readouterr().err
@@ -68,7 +74,7 @@ class ReadersMachine:
             elif name == "--access-log":
                 value = value if value in ("-", "off") else str(self._log)
             stand_in = {"--config": self._config, "--cert": self._certificate, "--key": self._key,
-                        "--acme-ca-file": self._certificate}.get(name)  # fmt: skip
+                        "--acme-ca-file": self._certificate, "--page": self._certificate}.get(name)  # fmt: skip
             if name != "--user":
                 found += [name, str(stand_in or value)]
         return found

@@ -60,10 +60,10 @@ def test_all_addresses_are_two_sockets() -> None:
 def test_a_machine_without_ipv6_serves_ipv4(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """A family that is absent is left out, unless the operator asked for it."""
 
-    def refuse_ipv6(address: str, port: int, real: object = listening._open) -> socket.socket:
+    def refuse_ipv6(address: str, port: int, keep: object, real: object = listening._open) -> socket.socket:
         if ":" in address:
             raise OSError(number, os.strerror(number))
-        return real(address, port)  # type: ignore[operator,no-any-return]  # the function that is replaced here
+        return real(address, port, keep)  # type: ignore[operator,no-any-return]  # the function that is replaced here
 
     monkeypatch.setattr(listening, "_open", refuse_ipv6)
     port = free_ports()[0]
@@ -72,6 +72,18 @@ def test_a_machine_without_ipv6_serves_ipv4(monkeypatch: pytest.MonkeyPatch, num
     close_listeners(listeners)
     with pytest.raises(StartError):
         open_listeners(Listen(("::",), 0, port))
+
+
+def test_an_address_may_grow_and_shrink_while_the_port_is_open(opened: tuple[ListeningSocket, ...]) -> None:
+    """A reload from one address to all of them, and back, opens new sockets beside those that still serve."""
+    port = opened[1].port
+    wide = open_listeners(Listen((), 0, port), keep=opened)
+    close_listeners(opened)
+    narrow = open_listeners(Listen(("127.0.0.1",), 0, port), keep=wide)
+    close_listeners(wide)
+    with pytest.raises(StartError):  # a stranger, a second edge for instance, still finds the port in use
+        open_listeners(Listen((), 0, port))
+    close_listeners(narrow)
 
 
 def test_kept_sockets_are_the_same_objects(local: Listen, opened: tuple[ListeningSocket, ...]) -> None:

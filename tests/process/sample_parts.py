@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.certs.publisher import HTTP01, ChallengeAnswer, Publisher
+from edge.config.maintenance import MaintenanceNotice
 from edge.config.schema import Config
 from edge.errors import CertificateError, StartError
 from edge.net.listening import ListeningSocket
@@ -62,6 +63,7 @@ class SampleService:
         self.certificates: dict[tuple[str, ...], CertifiedKey] = {}
         self.answers: dict[int, ChallengeAnswer] = {}
         self.reopened = 0
+        self.notice: MaintenanceNotice | None = None
         self.watched: list[socket.socket] = []
 
     def status(self) -> dict[str, Any]:
@@ -72,6 +74,7 @@ class SampleService:
             "certificates": sorted(key.serial for key in self.certificates.values()),
             "tokens": [answer.token for answer in self.answers.values() if isinstance(answer, HTTP01)],
             "reopened": self.reopened,
+            "maintenance": self.notice is not None,
             "context": self.base_context,
             "descriptors": sorted(_descriptors()),
         }
@@ -113,6 +116,9 @@ class SampleService:
 
     def clean_up(self, number: int) -> None:
         self.answers.pop(number, None)
+
+    def maintain(self, notice: MaintenanceNotice | None) -> None:
+        self.notice = notice
 
     def reopen_logs(self) -> None:
         self.reopened += 1

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge.config.address import UpstreamAddress
 from edge.config.schema import Rate, Route, Site, StaticMount
+from edge.handlers.maintenance import MaintenanceSwitch
 from edge.handlers.proxy import Proxy
 from edge.handlers.rate_limit import RateLimit
 from edge.handlers.rate_table import RateTable
@@ -24,7 +25,10 @@ def with_site(site: Site, look: Callable[[SiteRoutes], None]) -> None:
 
     async def run() -> None:
         closers: list[Callable[[], None]] = []
-        look(build_site(site, Surroundings(asyncio.get_running_loop(), Deadlines(), RateTable(), 443, closers)))
+        around = Surroundings(
+            asyncio.get_running_loop(), Deadlines(), RateTable(), MaintenanceSwitch(), https_port=443, closers=closers
+        )
+        look(build_site(site, around))
         for close in closers:
             close()
 
@@ -38,7 +42,7 @@ def test_what_is_off_is_not_there(tmp_path: Path) -> None:
         assert type(routes.handler_for(b"/static/a.css")) is StaticHandler
         assert type(routes.handler_for(b"/other")) is Proxy
 
-    with_site(Site(("a.test",), (HERE,), (StaticMount("/static", str(tmp_path)),)), look)
+    with_site(Site(("a.test",), (HERE,), static=(StaticMount("/static", str(tmp_path)),)), look)
 
 
 def test_static_files_below_a_route_are_under_its_rules(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from edge.certs.publisher import HTTP01
+from edge.config.maintenance import MaintenanceNotice
 from edge.config.schema import Config, Listen, Site
 from edge.errors import CertificateError
 from edge.process.channel import Channel, new_pair
@@ -18,6 +19,7 @@ from edge.process.messages import (
     CleanUpChallenge,
     DropCertificate,
     KeeperToWorker,
+    Maintain,
     PresentChallenge,
     ServeCertificate,
     SnapshotComplete,
@@ -90,9 +92,10 @@ def test_a_snapshot_is_everything_and_then_its_end() -> None:
         stage.publisher.replace(key("3", "a.test"))
         stage.publisher.loaded()
         presenting = await stage.begin_present()
-        *certificates, challenge, end = stage.join().heard()
+        *certificates, challenge, maintain, end = stage.join().heard()
         assert [each.certified_key.serial for each in certificates] == ["2", "3"]
         assert challenge.answer == ANSWER
+        assert maintain == Maintain(None)
         assert end == SnapshotComplete()
         presenting.cancel()
 
@@ -107,7 +110,23 @@ def test_the_snapshot_ends_only_when_everything_is_loaded() -> None:
         stage.publisher.replace(key("1", "a.test"))
         assert SnapshotComplete() not in worker.heard()
         stage.publisher.loaded()
-        assert worker.heard() == [SnapshotComplete()]
+        assert worker.heard() == [Maintain(None), SnapshotComplete()]
+
+    play(scene)
+
+
+def test_maintenance_is_part_of_the_snapshot_and_told_when_it_changes() -> None:
+    """Also that there is none: the worker may remember what an earlier keeper said."""
+
+    async def scene(stage: Stage) -> None:
+        notice = MaintenanceNotice("<p>soon", 5)
+        stage.publisher.maintain(notice)
+        stage.publisher.loaded()
+        early = stage.join()
+        assert early.heard() == [Maintain(notice), SnapshotComplete()]
+        stage.publisher.maintain(None)
+        assert early.heard() == [Maintain(None)]
+        assert stage.join().heard() == [Maintain(None), SnapshotComplete()]
 
     play(scene)
 

@@ -30,7 +30,7 @@ def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
         before = set(edge.workers(2))
         victim = before.pop()
         os.kill(victim, signal.SIGKILL)
-        assert edge.wait_log("process ended unexpectedly", process="worker")["cause"] == "SIGKILL"
+        assert edge.wait_log("process ended unexpectedly", child="worker")["cause"] == "SIGKILL"
         new = edge.ask_until(lambda answer: answer["pid"] not in {victim, *before})
         assert new["certificates"] == ["serial-of-a.test"]
 
@@ -41,9 +41,9 @@ def test_a_new_worker_inherits_as_little_as_the_first(tmp_path: Path) -> None:
         before = edge.workers(2)
         descriptors = [answer["descriptors"] for answer in before.values()]
         os.kill(edge.keeper(), signal.SIGKILL)
-        edge.wait_log("process ended unexpectedly", process="keeper")
+        edge.wait_log("process ended unexpectedly", child="keeper")
         os.kill(min(before), signal.SIGKILL)
-        edge.wait_log("process ended unexpectedly", process="worker")
+        edge.wait_log("process ended unexpectedly", child="worker")
         new = edge.ask_until(lambda answer: answer["pid"] not in before)
         assert new["descriptors"] == descriptors[0] == descriptors[1]
 
@@ -54,7 +54,7 @@ def test_a_killed_keeper_is_replaced_and_introduced(tmp_path: Path) -> None:
         workers = set(edge.workers(2))
         keeper = edge.keeper()
         os.kill(keeper, signal.SIGKILL)
-        edge.wait_log("process ended unexpectedly", process="keeper")
+        edge.wait_log("process ended unexpectedly", child="keeper")
         assert edge.ask()["pid"] in workers
         assert edge.tell_keeper("present token-1").startswith("done")
         assert edge.keeper() != keeper
@@ -171,7 +171,7 @@ def test_children_do_not_outlive_a_killed_supervisor(tmp_path: Path) -> None:
 def test_a_service_that_cannot_start_is_tried_again(tmp_path: Path) -> None:
     """The supervisor reports what keeps workers from starting, with the hints, and goes on trying until told to stop."""
     with running(sample_config(tmp_path, "cannot-start.test", workers=1), serves=False) as edge:
-        problem = edge.wait_log("cannot start", process="worker")
+        problem = edge.wait_log("cannot start")
         assert problem["problem"] == "the sample cannot start"
         assert problem["hints"] == ["take another name"]
         assert edge.wait_log("process cannot start")["again_in_seconds"] == 1.0

@@ -183,4 +183,6 @@ def _wait_refused(edge: Running) -> None:
             edge.connect().close()
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:
+            continue  # it came into the queue in the very moment of the close
     raise AssertionError("the old address still takes connections")

@@ -54,6 +54,7 @@ class FakeStream:
         self.reading = True
         self.is_closing = False
         self.lingering = False
+        self.is_kept_alive = False
         self.lost: str | None = None
         self.last_progress = loop.now
         self._queue = b""
@@ -84,6 +85,9 @@ class FakeStream:
 
     def resume_reading(self) -> None:
         self.reading = True
+
+    def keep_alive(self) -> None:
+        self.is_kept_alive = True
 
     def close(self, *, linger: bool = False) -> None:
         self.is_closing = True

@@ -269,6 +269,18 @@ def test_a_head_must_come_in_time() -> None:
     assert visit.stream.is_closing
 
 
+def test_a_new_head_has_its_own_time() -> None:
+    """A client that always has the next head half sent is as fast as it is: each head is timed by itself."""
+    visit = immediate()
+    visit.receive(GET[:10])
+    for _ in range(int(HEAD_TIMEOUT)):
+        visit.wait(HEAD_TIMEOUT / 4)
+        visit.receive(GET[10:] + GET[:10])
+    assert not visit.stream.is_closing
+    visit.wait(HEAD_TIMEOUT + 1)
+    assert visit.stream.is_closing
+
+
 def test_a_slow_answer_is_not_the_clients_fault(visit: Visit, later: Later) -> None:
     """A request without a body may wait as long as its handler takes."""
     visit.receive(GET)

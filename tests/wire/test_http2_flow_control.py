@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.http.limits import HIGH_WATER, LOW_WATER
+from edge.http.limits import HIGH_WATER, LOW_WATER, UPLOAD_WINDOW
 from edge.wire.engine import (
     BodyReceived,
     StreamWritable,
@@ -22,6 +22,24 @@ def test_credit_is_given_back_when_the_handler_has_taken_the_body(peer: Peer) ->
         peer.engine.body_consumed(1, event.credit)
     peer.read()
     assert sum(each.number for each in peer.seen(wire.WINDOW_UPDATE, 1)) >= 2 * 16384
+
+
+def test_an_upload_that_flows_gets_a_wider_window(peer: Peer) -> None:
+    """Once a first window has been taken; the connection's window still bounds what can pile up."""
+    peer.send(wire.headers(1, wire.POST, end=False))
+    for _ in range(2):
+        peer.send(*(wire.data(1, b"x" * 16_384) for _ in range(3)))
+        while taken := peer.got(BodyReceived):
+            peer.engine.body_consumed(1, sum(event.credit for event in taken))
+            peer.events.clear()
+        peer.read()
+    granted = 65_535 + sum(each.number for each in peer.seen(wire.WINDOW_UPDATE, 1))
+    assert UPLOAD_WINDOW - 16_384 <= granted - 6 * 16_384 <= UPLOAD_WINDOW
+    while granted - 6 * 16_384 >= 16_384:
+        peer.send(wire.data(1, b"x" * 16_384))
+        granted -= 16_384
+    assert not peer.is_ended
+    assert sum(len(event.data) for event in peer.got(BodyReceived)) >= UPLOAD_WINDOW - 2 * 16_384
 
 
 def test_a_dead_upload_does_not_eat_the_connection_window(peer: Peer) -> None:
