@@ -17,6 +17,7 @@ names = ["localhost", "site.test"]
 upstream = "127.0.0.1:{port}"
 static = {{ "/static" = "static", "/staff/static" = "static" }}
 max_body = "1K"
+hold_seconds = 0
 hsts = "5m"
 hsts_subdomains = true
 error_pages = {{ 404 = "404.html", 502 = "502.html" }}
