@@ -20,6 +20,7 @@ unit: $(VENV)/.installed
 	./pebble/fetch
 	$(BIN)/python -m pytest
 
+# Twenty minutes, needs nginx, Caddy, wrk and h2load; `make bench BENCH=--quick` takes two.
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks $(BENCH)
 

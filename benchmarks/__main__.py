@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: run, and write `docs/benchmarks/`."""
+"""`python -m benchmarks`: run, and write `docs/benchmarks/`. A full run takes about 20 minutes, `--quick` two."""
 
 from __future__ import annotations
 

@@ -34,6 +34,8 @@ DOORS: dict[str, set[str]] = {
     "josepy": {"certs"},
     "requests": {"certs"},
     "cryptography": {"certs", "tls"},
+    "dns": {"certs"},
+    "lexicon": {"certs"},
     "h2": {"wire"},
     "hpack": {"wire"},
     "hyperframe": {"wire"},
@@ -46,6 +48,8 @@ DOORS: dict[str, set[str]] = {
     "idna": {"config"},
     "tomllib": {"config"},
     "uvloop": {"process"},
+    "brotli": {"handlers"},
+    "zstandard": {"handlers"},
 }
 """Foreign package → rooms that may call it: one door each, so that it can be replaced or guarded in one place."""
 

@@ -25,7 +25,8 @@ def introduction(results: Results) -> str:
 <!-- made by: python -m benchmarks -->
 
 edge, nginx and Caddy doing the same work, alternately, on one core of one machine: {scope} of {results.minutes:.0f} minutes on
-{results.date[:10]}. `make bench` makes this page; [results.json](results.json) holds every round.
+{results.date[:10]}. `make bench` makes this page (`make bench BENCH=--quick` a short one); [results.json](results.json) holds
+every round.
 """
 
 

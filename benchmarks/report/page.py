@@ -29,15 +29,15 @@ LABELS = {name: contender.label for name, contender in CONTENDERS.items()}
 
 
 def write_report(results: Results, directory: Path) -> None:
-    """Replace everything in `directory` that a run makes."""
+    """Replace everything in `directory` that a run makes; the results first, so that no fault in a plot can lose them."""
     directory.mkdir(parents=True, exist_ok=True)
+    (directory / "results.json").write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
     for old in directory.glob("*.svg"):
         old.unlink()
     plots = dict(make_plots(results))
     for name, text in plots.items():
         (directory / name).write_text(text)
     (directory / "README.md").write_text(make_page(results, plots))
-    (directory / "results.json").write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
 
 
 def make_plots(results: Results) -> Iterator[tuple[str, str]]:

@@ -70,6 +70,7 @@ def _bar(y: float, words: str, colour: str, value: float, share: float) -> list[
 
 
 LINE_HEIGHT = 16
+MOST_TICKS = 8
 LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 70, 170, 50, 50, 340
 
 
@@ -105,7 +106,8 @@ class Scale:
     """From values to pixels."""
 
     def __init__(self, values: Sequence[float], start: float, end: float, *, logarithmic: bool) -> None:
-        self._start, self._end, self._logarithmic = start, end, logarithmic
+        self._start, self._end = start, end
+        self.is_logarithmic = logarithmic
         self.values = sorted(set(values))
         self.low = min(values) if logarithmic else 0.0
         self.high = max(values) or 1.0
@@ -113,7 +115,7 @@ class Scale:
     def __call__(self, value: float) -> float:
         if self.high == self.low:
             return self._start
-        if self._logarithmic:
+        if self.is_logarithmic:
             share = log10(value / self.low) / log10(self.high / self.low)
         else:
             share = (value - self.low) / (self.high - self.low)
@@ -121,23 +123,27 @@ class Scale:
 
     def ticks(self) -> list[float]:
         """Round values inside the scale."""
-        if self._logarithmic:
+        if self.is_logarithmic:
             powers = range(floor(log10(self.low)), floor(log10(self.high)) + 2)
             return [10.0**power for power in powers if self.low <= 10.0**power <= self.high]
-        step = 10.0 ** floor(log10(self.high))
-        step = next(step / part for part in (10, 5, 2, 1) if self.high / (step / part) <= 8)
+        power = 10.0 ** floor(log10(self.high))
+        step = next(power * part for part in (0.1, 0.2, 0.5, 1, 2) if self.high / (power * part) <= MOST_TICKS)
         return [step * count for count in range(int(self.high / step) + 1)]
 
 
 def _axes(curve: Curve, horizontal: Scale, vertical: Scale) -> list[str]:
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
-    parts = [text((LEFT + right) / 2, HEIGHT - 12, curve.x_label, "middle"), text(16, 44, curve.y_label)]
+    parts = [text((LEFT + right) / 2, HEIGHT - 12, curve.x_label, "middle"), text(16, 44, _y_words(curve, vertical))]
     parts += [text(horizontal(x), bottom + 18, _short(x), "middle", "#374151") for x in horizontal.values]
     for value in vertical.ticks():
         y = vertical(value)
         parts.append(f"<line x1='{LEFT}' y1='{y:.1f}' x2='{right}' y2='{y:.1f}' stroke='#e5e7eb'/>")
         parts.append(text(LEFT - 8, y + 4, _short(value), "end", "#374151"))
     return parts
+
+
+def _y_words(curve: Curve, vertical: Scale) -> str:
+    return f"{curve.y_label} (logarithmic)" if vertical.is_logarithmic else curve.y_label
 
 
 def _line(words: str, colour: str, points: Sequence[tuple[float, float]], label_height: float) -> list[str]:

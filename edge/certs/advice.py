@@ -41,7 +41,7 @@ def _note_failure(record: CertificateRecord, failure: IssueFailed) -> None:
     log.warning(
         "renewal advice not available",
         name=record.spec.name,
-        ca=record.state.ca,
+        ca=record.live.issuer if record.live else "",
         cause=failure.detail,
         next_try=utc(again),
     )

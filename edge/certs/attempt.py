@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import Enum
 
 from msgspec import Struct
@@ -43,7 +43,9 @@ class Outcome(Struct, frozen=True):
 
 
 class Attempt:
-    """Everything that one attempt needs; `live` is the certificate in service, if any."""
+    """Everything that one attempt needs; `live` is the certificate in service, if any; `cas` names the
+    CAs whose certificates are welcome when another process has got one. `has_ordered` tells afterwards whether production was
+    asked at all: a rehearsal that fails ends the attempt before."""
 
     def __init__(
         self,
@@ -53,16 +55,21 @@ class Attempt:
         publisher: Publisher,
         *,
         live: Stored | None,
+        cas: Collection[str] = (),
         wall_clock: Callable[[], float],
         progress: Progress,
+        is_rehearsed: bool = False,
     ) -> None:
         self._spec = spec
         self._store = store
         self._issuer = issuer
         self._publisher = publisher
         self._live = live
+        self.has_ordered = False
+        self._cas = {issuer.name, *cas}
         self._wall_clock = wall_clock
         self._progress = progress
+        self._is_rehearsed = is_rehearsed
 
     async def run(self) -> Outcome:
         """Raises: IssueFailed. Trouble with the disk is one too, of class LOCAL."""
@@ -77,7 +84,7 @@ class Attempt:
     def _look_again(self) -> Outcome | None:
         """Another process may have renewed it while we waited for the lock."""
         stored = self._store.load()
-        if stored is None or stored.issuer != self._issuer.name:
+        if stored is None or stored.issuer not in self._cas:
             return None
         if self._live is not None and stored.leaf.not_before <= self._live.leaf.not_before:
             return None
@@ -86,9 +93,18 @@ class Attempt:
         return Outcome(How.FOUND, stored)
 
     async def _order(self) -> Outcome:
+        if self._is_rehearsed:
+            self._progress("dry run")
+            await self._issuer.rehearse(self._spec.names, self._publisher, options=self._spec.options)
+        self.has_ordered = True
         finished = self._live.leaf.public_key if self._live else None
         journal = open_journal(
-            self._store.storage, self._spec.directory, self._spec.names, self._issuer.name, finished_key=finished
+            self._store.storage,
+            self._spec.directory,
+            self._spec.names,
+            self._issuer.name,
+            finished_key=finished,
+            key_type=self._spec.options.key_type,
         )
         try:
             chain = await self._issue(journal)
@@ -103,7 +119,12 @@ class Attempt:
         try:
             async with asyncio.timeout(DEADLINE):
                 return await self._issuer.issue(
-                    self._spec.names, journal, self._publisher, replaces=self._predecessor(), progress=self._progress
+                    self._spec.names,
+                    journal,
+                    self._publisher,
+                    replaces=self._predecessor(),
+                    progress=self._progress,
+                    options=self._spec.options,
                 )
         except TimeoutError as exc:
             detail = f"no result within {DEADLINE:.0f} s; the order is kept and resumed"

@@ -8,15 +8,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
 
 from edge.certs.advice import take_advice
 from edge.certs.attempt import Attempt, How
-from edge.certs.backoff import Circumstances, believable, next_attempt
+from edge.certs.authority import Authority
+from edge.certs.backoff import RATE_SPREAD, Circumstances, believable, next_attempt
+from edge.certs.failover import choose_ca, with_waits
 from edge.certs.issuer import IssueFailed, Issuer
 from edge.certs.messages import failure_fields, is_for_a_human, serving, utc
-from edge.certs.pacing import OrderGate
 from edge.certs.publisher import Publisher
 from edge.certs.record import CertificateRecord
+from edge.certs.rehearsal import wants_rehearsal
 from edge.certs.renewal import MINUTE, Urgency, urgency
 from edge.certs.schedule import Action, Due, next_due, sleep_before
 from edge.certs.state import failed, forgiven
@@ -31,6 +37,9 @@ CLOCK_STEP = 2.0
 
 DEFECT_PAUSE = MINUTE
 
+HANDOVER = 5.0
+"""Seconds until the next CA is asked after one has been left."""
+
 log = get_logger("certs")
 
 
@@ -41,12 +50,11 @@ class CertificateTask:
     """
 
     def __init__(
-        self, record: CertificateRecord, issuer: Issuer, gate: OrderGate, publisher: Publisher, rng: random.Random
+        self, record: CertificateRecord, authorities: Sequence[Authority], publisher: Publisher, rng: random.Random
     ) -> None:
         self.spec = record.spec
         self._record = record
-        self._issuer = issuer
-        self._gate = gate
+        self._authorities = {authority.name: authority for authority in authorities}
         self._publisher = publisher
         self._rng = rng
         self._wake = asyncio.Event()
@@ -58,6 +66,11 @@ class CertificateTask:
     def load(self) -> None:
         """Publish what is on disk, or a placeholder. Never raises for a bad disk, never asks a CA."""
         self._record.load(self._rng.random())
+
+    @property
+    def renewal(self) -> float | None:
+        """When the certificate in service is to be renewed, in POSIX seconds; None when there is none."""
+        return self._record.state.renew_at if self._record.live else None
 
     def forgive(self) -> None:
         """The operator changed something about this site: forget the backoff and look again now."""
@@ -106,7 +119,7 @@ class CertificateTask:
             case Action.ISSUE:
                 await self._issue()
             case Action.POLL:
-                await take_advice(self._record, self._issuer, self._rng.random())
+                await self._take_advice()
             case Action.SAVE:
                 self._record.save_again()
             case Action.STAND_IN:
@@ -114,39 +127,65 @@ class CertificateTask:
             case Action.REMIND:
                 self._remind()
 
+    async def _take_advice(self) -> None:
+        live = self._record.live
+        authority = self._authorities.get(live.issuer) if live else None
+        if authority is not None:
+            await take_advice(self._record, authority.issuer, self._rng.random())
+
+    def _choose(self) -> Authority:
+        """Whom to ask now: the CA whose turn it is after the failures so far."""
+        now, state = self._record.now(), self._record.state
+        waits = {name: authority.throttle.until(now) for name, authority in self._authorities.items()}
+        level = urgency(self._record.leaf, now)
+        return self._authorities[choose_ca(list(waits), with_waits(state.streaks, waits, now), level, now)]
+
     async def _issue(self) -> None:
-        async with self._gate.slot():
+        authority = self._choose()
+        async with authority.gate.slot():
             now = self._record.now()
             if next_due(self._record.situation, now) != Due(Action.ISSUE, now):
                 return  # the wait for a slot was long enough for things to change
+            held_until = authority.throttle.until(now)
+            if held_until > now:
+                self._record.update(held_until=held_until + RATE_SPREAD * self._rng.random())
+                return
             try:
-                how = await self._attempt()
+                how = await self._attempt(authority.issuer)
             except IssueFailed as exc:
-                self._note_failure(exc)
+                self._note_failure(exc, authority)
                 return
         if how is How.BUSY:
             log.info("another process works on this certificate", name=self.spec.name)
             await self._sleep(BUSY_PAUSE)
 
-    async def _attempt(self) -> How:
+    async def _attempt(self, issuer: Issuer) -> How:
+        state = self._record.state
         attempt = Attempt(
             self.spec,
             self._record.store,
-            self._issuer,
+            issuer,
             self._publisher,
             live=self._record.live,
+            cas=tuple(self._authorities),
+            is_rehearsed=wants_rehearsal(state.streaks, issuer.name, state.ordered_at, self._record.now()),
             wall_clock=self._record.now,
-            progress=self._note_progress,
+            progress=partial(self._note_progress, issuer.name),
         )
-        outcome = await attempt.run()
+        try:
+            outcome = await attempt.run()
+        finally:
+            if attempt.has_ordered:
+                ordered_at = self._record.now()
+                self._record.update(state=msgspec.structs.replace(self._record.state, ordered_at=ordered_at))
         if outcome.how is How.FOUND and outcome.stored:
             self._record.adopt(outcome.stored)
         elif outcome.stored:
             self._note_success(outcome.stored, saved=outcome.how is How.ISSUED)
         return outcome.how
 
-    def _note_progress(self, phase: str) -> None:
-        log.info("certificate progress", name=self.spec.name, phase=phase)
+    def _note_progress(self, ca: str, phase: str) -> None:
+        log.info("certificate progress", name=self.spec.name, phase=phase, ca=ca)
 
     def _note_success(self, stored: Stored, *, saved: bool) -> None:
         self._record.issued(stored, saved=saved)
@@ -163,7 +202,7 @@ class CertificateTask:
             check = "free space on the storage directory's disk; edge tries again every minute"
             log.error("certificate not saved", name=self.spec.name, serving="it, from memory", check=check)
 
-    def _note_failure(self, failure: IssueFailed) -> None:
+    def _note_failure(self, failure: IssueFailed, authority: Authority) -> None:
         now, leaf, before = self._record.now(), self._record.leaf, self._record.state
         level = urgency(leaf, now)
         circumstances = Circumstances(level, self._nothing_valid_for(now), leaf.lifetime if leaf else None)
@@ -175,10 +214,19 @@ class CertificateTask:
             now=now,
             chance=self._rng.random(),
         )
-        state = failed(before, failure, again, now)
+        if failure.is_shared:
+            authority.throttle.hold(again, failure.detail)
+        state = failed(before, failure, again, now, authority.name)
         self._record.remember(state)
+        if self._is_fresh(self._choose()):
+            state = msgspec.structs.replace(state, next_attempt=now + HANDOVER)
+            self._record.remember(state)
         tell = log.error if is_for_a_human(failure.error_class, level, state.failures) else log.warning
         tell("certificate attempt failed", **failure_fields(self.spec.name, failure, state, leaf, now))
+
+    def _is_fresh(self, authority: Authority) -> bool:
+        """Whether a CA has its turn that has not failed yet: there is no reason to let it wait for the other's failures."""
+        return all(streak.ca != authority.name for streak in self._record.state.streaks)
 
     def _nothing_valid_for(self, now: float) -> float:
         leaf, since = self._record.leaf, self._record.state.failing_since

@@ -6,7 +6,8 @@ A public CA certifies only names below a delegated top-level domain and globally
 Names of public CAs get **one certificate each**. A CA issues for all names of an order or for none, so a shared certificate
 lasts only as long as the weakest of its names keeps pointing here: one forgotten `www` record or one departed customer's
 domain would let the whole site lapse at the next renewal. The price is more orders; renewals are exempt from the limits
-that matter. Names of the local CA share one certificate per site: nothing can fail there, and a visitor who comes by
+that matter. Who wants fewer certificates says `certificate = "per-site"`: then the names of a site share as few as the CAs'
+limit per certificate allows. Names of the local CA always share one per site: nothing can fail there, and a visitor who comes by
 address (no server name in the handshake) then finds the address in the first site's certificate.
 """
 
@@ -19,13 +20,14 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from edge.config.names import is_public
+from edge.config.acme_schema import CertificateOptions
+from edge.config.names import is_address, is_public
 from edge.config.schema import Site
 
 Authority: TypeAlias = Literal["public", "local"]
 
-KEY_TYPE = "p256"
-"""Part of a certificate's directory name, so that another key type will live beside this one."""
+MOST_NAMES = {"": 100, "classic": 100, "tlsserver": 25, "shortlived": 25}
+"""Names per certificate at Let's Encrypt, by profile; "" stands for the CA's default and for profiles nobody knows."""
 
 
 class CertificateSpec(Struct, frozen=True):
@@ -33,6 +35,7 @@ class CertificateSpec(Struct, frozen=True):
 
     names: tuple[str, ...]
     authority: Authority
+    options: CertificateOptions = CertificateOptions()
 
     @property
     def name(self) -> str:
@@ -41,8 +44,8 @@ class CertificateSpec(Struct, frozen=True):
 
     @property
     def directory(self) -> str:
-        """A storage segment unique to this set of names, the same whatever their order."""
-        digest = hashlib.sha256(",".join([*sorted(self.names), KEY_TYPE]).encode()).hexdigest()
+        """A storage segment unique to this set of names and this type of key, the same whatever the order of the names."""
+        digest = hashlib.sha256(",".join([*sorted(self.names), self.options.key_type]).encode()).hexdigest()
         return f"{re.sub(r'[^A-Za-z0-9.*-]', '_', self.name)[:100]}-{digest[:8]}"
 
 
@@ -63,6 +66,20 @@ def plan_certificates(sites: Iterable[Site], ordered_names: set[str], *, all_pub
         left.difference_update(names)
         public = [name for name in names if all_public or is_public(name)]
         local = tuple(name for name in names if name not in public)
-        specs += [CertificateSpec((name,), "public") for name in public]
+        specs += [CertificateSpec(group, "public", site.certificate) for group in _groups(public, site.certificate)]
         specs += [CertificateSpec(local, "local")] if local else []
     return specs
+
+
+def _groups(names: list[str], options: CertificateOptions) -> list[tuple[str, ...]]:
+    """Names that share a certificate. Addresses stay apart: the CAs certify them only in a profile of their own."""
+    if options.grouping == "per-name":
+        return [(name,) for name in names]
+    most = MOST_NAMES.get(options.profile, MOST_NAMES[""])
+    kinds = [[name for name in names if is_address(name) is apart] for apart in (False, True)]
+    return [group for kind in kinds for group in batched(kind, most)]
+
+
+def batched(names: list[str], most: int) -> list[tuple[str, ...]]:
+    """Consecutive groups of at most `most` names."""
+    return [tuple(names[start : start + most]) for start in range(0, len(names), most)]

@@ -12,6 +12,7 @@ from typing import Protocol, TypeAlias
 from msgspec import Struct
 
 from edge.certs.publisher import Publisher
+from edge.config.acme_schema import USUAL, CertificateOptions
 from edge.errors import CertificateError
 
 
@@ -24,6 +25,8 @@ class ErrorClass(StrEnum):
     """The CA said "not now": no request of that kind before `retry_after`."""
     VALIDATION = "validation"
     """The CA looked and did not find proof of control."""
+    DNS = "dns"
+    """The record that proves a name could not be put into DNS, or is not seen there; the CA was not asked to look."""
     POLICY = "policy"
     """The CA refuses these names, this key or this profile."""
     ACCOUNT = "account"
@@ -40,7 +43,8 @@ class IssueFailed(CertificateError):
     `phase` is the word an operator sees: account, order, challenge, finalize, download, check, save. `detail` is the cause in
     words, stripped of control characters and capped at 500 characters. `retry_after` is a POSIX time before which the CA
     does not want to be asked (already corrected for clock skew), or None. `hint` says what to do, or is "". `order_is_dead`
-    tells the manager to drop the journal entry's order URL.
+    tells the manager to drop the journal entry's order URL. `is_shared`: the wait until `retry_after` concerns every certificate
+    of this CA.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class IssueFailed(CertificateError):
         retry_after: float | None = None,
         hint: str = "",
         order_is_dead: bool = False,
+        is_shared: bool = False,
     ) -> None:
         super().__init__(f"{phase}: {detail}")
         self.error_class = error_class
@@ -60,6 +65,7 @@ class IssueFailed(CertificateError):
         self.retry_after = retry_after
         self.hint = hint
         self.order_is_dead = order_is_dead
+        self.is_shared = is_shared
 
 
 class RenewalInfo(Struct, frozen=True):
@@ -117,12 +123,19 @@ class Issuer(Protocol):
         *,
         replaces: bytes | None,
         progress: Progress,
+        options: CertificateOptions = USUAL,
     ) -> bytes:
         """The PEM chain, leaf first, exactly as the CA gave it (the manager checks it).
 
+        `options` say how the names are proved.
         `replaces` is the PEM chain of the predecessor if this CA issued it (RFC 9773 §5), else None.
         Raises: IssueFailed, StorageError.
         """
+
+    async def rehearse(
+        self, names: tuple[str, ...], publisher: Publisher, *, options: CertificateOptions = USUAL
+    ) -> bool:
+        """Prove the names where failures are cheap; False when this CA has no such place. Raises: IssueFailed, StorageError."""
 
     async def renewal_info(self, chain: bytes) -> RenewalAnswer:
         """The CA's advice for this certificate (PEM chain). Raises: IssueFailed."""

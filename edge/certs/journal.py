@@ -18,11 +18,12 @@ import ipaddress
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from msgspec import Struct
 
 from edge.certs.chain import UNREADABLE, public_key_of
+from edge.certs.keys import PrivateKey, key_pem, make_key
+from edge.config.acme_schema import KeyType
 from edge.errors import CertificateError, StorageError
 from edge.storage.contract import Storage
 
@@ -72,7 +73,13 @@ class PendingJournal:
 
 
 def open_journal(
-    storage: Storage, certificate: str, names: tuple[str, ...], ca: str, *, finished_key: bytes | None
+    storage: Storage,
+    certificate: str,
+    names: tuple[str, ...],
+    ca: str,
+    *,
+    finished_key: bytes | None,
+    key_type: KeyType = "p256",
 ) -> PendingJournal:
     """The entry below `certs/CERTIFICATE/`, resumed or new, on a disk that has just proved to take writes.
 
@@ -82,7 +89,7 @@ def open_journal(
     directory = pending_directory(certificate)
     journal = _resume(storage, directory, names, ca, finished_key)
     if journal is None:
-        return _begin(storage, directory, names, ca)
+        return _begin(storage, directory, names, ca, make_key(key_type))
     storage.store(f"{directory}/reserve", RESERVE)
     return journal
 
@@ -92,17 +99,16 @@ def pending_directory(certificate: str) -> str:
     return f"certs/{certificate}/pending"
 
 
-def _begin(storage: Storage, directory: str, names: tuple[str, ...], ca: str) -> PendingJournal:
-    key = ec.generate_private_key(ec.SECP256R1())
-    key_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+def _begin(storage: Storage, directory: str, names: tuple[str, ...], ca: str, key: PrivateKey) -> PendingJournal:
+    pem = key_pem(key)
     csr = _request(key, names)
     record = OrderRecord(ca)
-    files = {"privkey.pem": key_pem, "csr.der": csr, "order.json": msgspec.json.encode(record), "reserve": RESERVE}
+    files = {"privkey.pem": pem, "csr.der": csr, "order.json": msgspec.json.encode(record), "reserve": RESERVE}
     storage.store_directory(directory, files)
-    return PendingJournal(storage, directory, key_pem, csr, record)
+    return PendingJournal(storage, directory, pem, csr, record)
 
 
-def _request(key: ec.EllipticCurvePrivateKey, names: tuple[str, ...]) -> bytes:
+def _request(key: PrivateKey, names: tuple[str, ...]) -> bytes:
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
     builder = builder.add_extension(subject_alternative_name(names), critical=False)
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)

@@ -25,6 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from edge.certs.chain import UNREADABLE, parse_chain, public_key_of
 from edge.certs.issuer import ErrorClass, IssueFailed, Journal, Progress, RenewalAnswer
 from edge.certs.publisher import Publisher
+from edge.config.acme_schema import USUAL, CertificateOptions
 from edge.errors import CertificateError, StorageError
 from edge.storage.contract import Storage
 
@@ -67,6 +68,7 @@ class LocalIssuer:
         *,
         replaces: bytes | None,
         progress: Progress,
+        options: CertificateOptions = USUAL,
     ) -> bytes:
         """A fresh leaf for the journal's request; the root is left out of the chain."""
         progress("order")
@@ -74,6 +76,12 @@ class LocalIssuer:
         leaf = self._sign(request, self._root())
         progress("issued")
         return leaf.public_bytes(Encoding.PEM)
+
+    async def rehearse(
+        self, names: tuple[str, ...], publisher: Publisher, *, options: CertificateOptions = USUAL
+    ) -> bool:
+        """Nothing is proved here."""
+        return False
 
     async def renewal_info(self, chain: bytes) -> RenewalAnswer:
         """No advice: the manager renews by lifetime."""

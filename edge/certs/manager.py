@@ -14,12 +14,14 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 
+from edge.certs.authority import Authority
 from edge.certs.certificate_task import CertificateTask
 from edge.certs.housekeeping import retire_unused
 from edge.certs.identifiers import CertificateSpec, is_shallow_wildcard, plan_certificates
 from edge.certs.issuer import Issuer
+from edge.certs.messages import utc
 from edge.certs.own import CHECK_INTERVAL, OwnKeys
 from edge.certs.pacing import Bucket, OrderGate
 from edge.certs.placeholder import REFRESHED_AFTER
@@ -27,6 +29,7 @@ from edge.certs.publisher import Publisher
 from edge.certs.record import CertificateRecord
 from edge.certs.served import ServedNames
 from edge.certs.store import CertificateStore
+from edge.certs.throttle import Throttle
 from edge.config.schema import Acme, Config, KeyPair, Site
 from edge.storage.contract import Storage
 from edge.telemetry.logs import get_logger
@@ -41,8 +44,8 @@ log = get_logger("certs")
 class Manager:
     """Makes, renews and publishes the certificates of one configuration after another.
 
-    `public` makes the issuer for an ACME directory, `local` is the issuer for names that no public CA certifies. Both names
-    MUST be stable: a certificate from an issuer with another name is replaced.
+    `public` makes the issuers for the CAs of a configuration, the preferred one first; `local` is the issuer for names that no
+    public CA certifies. All names MUST be stable: a certificate from an issuer with another name is replaced.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class Manager:
         storage: Storage,
         publisher: Publisher,
         *,
-        public: Callable[[Acme], Issuer],
+        public: Callable[[Acme], Sequence[Issuer]],
         local: Issuer,
         wall_clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
@@ -60,13 +63,12 @@ class Manager:
         self._storage = storage
         self._publisher = publisher
         self._make_public = public
-        self._public = public(config.acme)
-        self._local = local
+        self._public = self._authorities(config.acme)
+        self._local = Authority(local, OrderGate(None), Throttle(storage, local.name))
         self._now = wall_clock
         self._rng = rng or random.SystemRandom()
         self._served = ServedNames(publisher)
         self._own = OwnKeys()
-        self._public_gate, self._local_gate = OrderGate(Bucket()), OrderGate(None)
         self._tasks: dict[CertificateSpec, CertificateTask] = {}
         self._running: dict[CertificateSpec, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
@@ -75,6 +77,7 @@ class Manager:
         """Returns once everything on disk has been published, with placeholders for what is missing."""
         self._own.refresh(_pairs(self._config), self._now())
         self._apply()
+        self._report_loaded()
         self._keep(self._watch_own())
 
     def reconfigure(self, config: Config) -> None:
@@ -93,8 +96,7 @@ class Manager:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._running.clear()
-        for issuer in (self._public, self._local):
-            await _close(issuer)
+        await _close([*self._public, self._local])
 
     # -- from configuration to tasks ----------------------------------------------------------------------------------
 
@@ -142,11 +144,19 @@ class Manager:
         return plan_certificates(config.sites, set(config.names) - settled, all_public=config.acme.explicit)
 
     def _make_task(self, spec: CertificateSpec) -> CertificateTask:
-        public = spec.authority == "public"
-        issuer, gate = (self._public, self._public_gate) if public else (self._local, self._local_gate)
+        authorities = self._public if spec.authority == "public" else (self._local,)
         store = CertificateStore(self._storage, spec.directory, spec.names)
-        record = CertificateRecord(spec, store, self._served, issuer.name, self._now)
-        return CertificateTask(record, issuer, gate, self._publisher, self._rng)
+        first, *others = (authority.name for authority in authorities)
+        record = CertificateRecord(spec, store, self._served, first, self._now, tuple(others))
+        return CertificateTask(record, authorities, self._publisher, self._rng)
+
+    def _authorities(self, acme: Acme) -> tuple[Authority, ...]:
+        """The preferred CA first. Names tell certificates apart, so the second of two equal ones is left out."""
+        issuers = {issuer.name: issuer for issuer in reversed(self._make_public(acme))}
+        return tuple(
+            Authority(issuer, OrderGate(Bucket()), Throttle(self._storage, name))
+            for name, issuer in reversed(issuers.items())
+        )
 
     def _end(self, spec: CertificateSpec) -> None:
         del self._tasks[spec]
@@ -159,8 +169,7 @@ class Manager:
         """Another CA or account: every public certificate starts anew with it; what is served stays served."""
         for spec in [spec for spec in self._tasks if spec.authority == "public"]:
             self._end(spec)
-        former, self._public = self._public, self._make_public(self._config.acme)
-        self._public_gate = OrderGate(Bucket())
+        former, self._public = self._public, self._authorities(self._config.acme)
         self._keep(_close(former))
 
     def _forgive_changed(self, before: Config) -> None:
@@ -171,6 +180,11 @@ class Manager:
             for spec, task in self._tasks.items():
                 if changed and spec.name in site.names:
                     task.forgive()
+
+    def _report_loaded(self) -> None:
+        renewals = [task.renewal for task in self._tasks.values() if task.renewal is not None]
+        if renewals:
+            log.info("certificates loaded", certificates=len(renewals), next_renewal=utc(min(renewals)))
 
     # -- beside the tasks ---------------------------------------------------------------------------------------------
 
@@ -201,7 +215,7 @@ def _warn_of_shallow_wildcards(spec: CertificateSpec) -> None:
         log.warning("browsers accept no wildcard right below a top-level name", name=name, check=check)
 
 
-async def _close(issuer: Issuer) -> None:
+async def _close(authorities: Iterable[Authority]) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_TIMEOUT):
-            await issuer.close()
+            await asyncio.gather(*(authority.issuer.close() for authority in authorities))

@@ -20,6 +20,7 @@ _CHECKS = {
     ErrorClass.TRANSPORT: "can this machine reach the CA (DNS, firewall, proxy)? edge keeps trying",
     ErrorClass.RATE: "nothing to do: edge waits; a storage directory lost between restarts is the usual cause",
     ErrorClass.VALIDATION: "does the name point to this machine, and do TCP ports 80 and 443 reach edge from outside?",
+    ErrorClass.DNS: "look at [acme.dns]: can edge change the zone, and do all its name servers follow?",
     ErrorClass.POLICY: "the CA refuses this name: look at CAA records and the spelling, or ask another CA",
     ErrorClass.ACCOUNT: "the CA refuses the account: look at the account settings of this CA",
     ErrorClass.ORDER: "nothing to do: edge makes a new order",
@@ -57,7 +58,7 @@ def failure_fields(name: str, failure: IssueFailed, state: CertificateState, lea
     return {
         "name": name,
         "phase": failure.phase,
-        "ca": state.ca,
+        "ca": state.last_error.ca if state.last_error else state.ca,
         "attempt": state.failures,
         "kind": failure.error_class.value,
         "cause": failure.detail,

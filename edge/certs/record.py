@@ -32,7 +32,7 @@ log = get_logger("certs")
 
 
 class CertificateRecord:
-    """Memory, disk and service of one certificate; `ca` is the name of the issuer that is to provide it."""
+    """Memory, disk and service of one certificate; `ca` names the issuer that is to provide it, `others` those that may."""
 
     def __init__(
         self,
@@ -41,12 +41,13 @@ class CertificateRecord:
         served: ServedNames,
         ca: str,
         wall_clock: Callable[[], float],
+        others: tuple[str, ...] = (),
     ) -> None:
         self.spec = spec
         self.store = store
         self.now = wall_clock
         self._served = served
-        self.situation = Situation(live=None, state=CertificateState(ca=ca), ca=ca)
+        self.situation = Situation(live=None, state=CertificateState(ca=ca), ca=ca, others=others)
 
     @property
     def state(self) -> CertificateState:

@@ -45,7 +45,11 @@ class Situation(Struct, frozen=True):
     """The real certificate in service, saved or not."""
     state: CertificateState
     ca: str
-    """Name of the issuer that the configuration asks for."""
+    """Name of the issuer that the configuration prefers."""
+    others: tuple[str, ...] = ()
+    """Names of those that may stand in for it."""
+    held_until: float = 0.0
+    """No order before: the CA has said so to all certificates."""
     save_at: float | None = None
     stand_in_at: float | None = None
     reminded_at: float = 0.0
@@ -54,7 +58,7 @@ class Situation(Struct, frozen=True):
 def renewal_of(situation: Situation, now: float) -> Renewal | None:
     """When and why the live certificate is renewed; None when there is none from the CA that is asked for."""
     live = situation.live
-    if live is None or live.issuer not in ("", situation.ca):
+    if live is None or live.issuer not in ("", situation.ca, *situation.others):
         return None
     return renewal(live.leaf, situation.state.window, situation.state.issued, live.key, now)
 
@@ -74,13 +78,14 @@ def next_due(situation: Situation, now: float) -> Due:
 
 def _issue_at(situation: Situation, now: float) -> float:
     planned = renewal_of(situation, now)
-    return max(planned.at if planned else 0.0, believable(situation.state.next_attempt, now))
+    held = believable(situation.held_until, now)
+    return max(planned.at if planned else 0.0, believable(situation.state.next_attempt, now), held)
 
 
 def _poll_at(situation: Situation) -> float | None:
-    """Never after expiry (RFC 9773 §4.3.3), and only the CA that issued."""
+    """Never after expiry (RFC 9773 §4.3.3), and only where the CA that issued is still configured."""
     live, at = situation.live, situation.state.next_poll
-    if live is None or live.issuer != situation.ca or at >= live.leaf.not_after:
+    if live is None or live.issuer not in (situation.ca, *situation.others) or at >= live.leaf.not_after:
         return None
     return at
 

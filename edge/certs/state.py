@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from edge.certs.chain import Leaf
+from edge.certs.failover import Streak, with_failure
 from edge.certs.issuer import ErrorClass, IssueFailed, RenewalInfo
 from edge.errors import CertificateError
 
@@ -24,10 +25,11 @@ class LastError(Struct, frozen=True):
     phase: str
     detail: str
     hint: str = ""
+    ca: str = ""
 
 
 class CertificateState(Struct, frozen=True):
-    """The memory of one certificate. `ca` is the issuer that failures, window and polls belong to."""
+    """The memory of one certificate. `ca` is the preferred issuer, which the failures belong to."""
 
     names: tuple[str, ...] = ()
     ca: str = ""
@@ -43,6 +45,10 @@ class CertificateState(Struct, frozen=True):
     renew_reason: str = ""
     next_poll: float = 0.0
     poll_failures: int = 0
+    ordered_at: float = 0.0
+    """When a CA was last asked for a certificate, rather than for a dry run."""
+    streaks: tuple[Streak, ...] = ()
+    """Failures in a row by CA, which decide whom to ask next."""
     in_use: bool = True
     """Whether the configuration still asks for these names."""
 
@@ -83,13 +89,15 @@ def for_certificate(state: CertificateState, leaf: Leaf, now: float) -> Certific
             failing_since=state.failing_since,
             next_attempt=state.next_attempt,
             last_error=state.last_error,
+            ordered_at=state.ordered_at,
+            streaks=state.streaks,
         )
     return fresh
 
 
 def forgiven(state: CertificateState) -> CertificateState:
     """Backoff forgotten: the operator has changed something that may have been the cause."""
-    return msgspec.structs.replace(state, failures=0, failing_since=0.0, next_attempt=0.0)
+    return msgspec.structs.replace(state, failures=0, failing_since=0.0, next_attempt=0.0, streaks=())
 
 
 def moved(state: CertificateState, seconds: float) -> CertificateState:
@@ -103,6 +111,13 @@ def moved(state: CertificateState, seconds: float) -> CertificateState:
         next_attempt=_moved(state.next_attempt, seconds),
         issued=tuple(at + seconds for at in state.issued),
         next_poll=_moved(state.next_poll, seconds),
+        ordered_at=_moved(state.ordered_at, seconds),
+        streaks=tuple(
+            msgspec.structs.replace(
+                streak, since=streak.since + seconds, last=streak.last + seconds, until=_moved(streak.until, seconds)
+            )
+            for streak in state.streaks
+        ),
     )
 
 
@@ -110,14 +125,15 @@ def _moved(at: float, seconds: float) -> float:
     return at + seconds if at else 0.0
 
 
-def failed(state: CertificateState, failure: IssueFailed, next_attempt: float, now: float) -> CertificateState:
-    """After a failed attempt."""
+def failed(state: CertificateState, failure: IssueFailed, next_attempt: float, now: float, ca: str) -> CertificateState:
+    """After a failed attempt at `ca`."""
     return msgspec.structs.replace(
         state,
         failures=state.failures + 1,
         failing_since=state.failing_since if state.failures else now,
         next_attempt=next_attempt,
-        last_error=LastError(now, failure.error_class, failure.phase, failure.detail, failure.hint),
+        last_error=LastError(now, failure.error_class, failure.phase, failure.detail, failure.hint, ca),
+        streaks=with_failure(state.streaks, ca, failure.error_class, failure.retry_after, now),
     )
 
 

@@ -70,6 +70,25 @@ def log_file(text: str, base: str) -> str:
     return path
 
 
+def readable_file(text: str, base: str) -> str:
+    """The absolute path of a file that the user who starts edge can read; what is in it is not looked at."""
+    path = absolute(text, base)
+    kind = _kind(path)
+    if kind != "file":
+        raise ValueError(f"{path!r} {'does not exist' if kind == 'missing' else 'is a directory; name a file'}")
+    if not os.access(path, os.R_OK, effective_ids=True):
+        raise ValueError(f"{path!r} cannot be read by the user that starts edge; check its mode and owner")
+    return path
+
+
+def program(text: str, base: str) -> str:
+    """The absolute path of a file that the user who starts edge can run."""
+    path = readable_file(text, base)
+    if not os.access(path, os.X_OK, effective_ids=True):
+        raise ValueError(f"{path!r} cannot be executed; chmod +x it, or name the program that runs it first")
+    return path
+
+
 def storage_directory(text: str, base: str) -> str:
     """An absolute path that is a directory or may become one."""
     path = absolute(text, base)

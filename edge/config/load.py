@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from edge.config.certificate_options import with_options
 from edge.config.files import storage_directory
 from edge.config.flags import Flags, settings_of_flags
 from edge.config.given import Complaints, RawSettings
@@ -65,11 +66,12 @@ def _read(flags: Flags, complaints: Complaints) -> RawSettings:
 
 def _resolve(raw: RawSettings, environ: Mapping[str, str], complaints: Complaints) -> Config:
     default = Config(sites=(), storage="")
+    storage = _resolve_storage(raw, environ, complaints)
     return Config(
-        sites=resolve_sites(raw.sites, complaints),
-        storage=_resolve_storage(raw, environ, complaints),
-        listen=resolve_listen(raw, complaints),
-        acme=resolve_acme(raw, complaints),
+        sites=with_options(resolve_sites(raw.sites, complaints), raw, complaints),
+        storage=storage,
+        listen=resolve_listen(raw, storage, complaints),
+        acme=resolve_acme(raw, environ, complaints),
         log=resolve_log(raw, complaints),
         workers=complaints.attempt_or(raw.workers, parse_workers, 0) or default_workers(),
         user=complaints.attempt_or(raw.user, parse_user, default.user),
@@ -97,13 +99,16 @@ def default_storage(environ: Mapping[str, str], uid: int) -> str:
 
 
 def _complain_about_wildcards(raw: RawSettings, config: Config, complaints: Complaints) -> None:
-    """ACME proves a wildcard by DNS-01 only (RFC 8555 §8.4 and the CAs' rules), which this version does not speak."""
+    """ACME proves a wildcard by DNS-01 only (RFC 8555 §8.4 and the CAs' rules), which needs a way to change DNS."""
+    if raw.acme_dns is not None:
+        return
     for written, site in zip(raw.sites, config.sites, strict=False):
         for name in _unprovable(site, config):
             place = written.names[0].place if written.names else written.place
             complaints.add(
                 place,
-                f"{name!r}: no CA gives edge a certificate for a wildcard; name each host, or bring --cert and --key",
+                f"{name!r}: CAs want a wildcard proved by DNS; say in [acme.dns] of a --config file how it is changed, name each"
+                " host, or bring --cert and --key",
             )
 
 

@@ -105,3 +105,12 @@ def is_public(name: str) -> bool:
     except ValueError:
         labels = host.split(".")
     return len(labels) > 1 and LOCAL_SUFFIXES.isdisjoint((labels[-1], ".".join(labels[-2:])))
+
+
+def is_address(name: str) -> bool:
+    """Whether `name`, a value of `parse_name`, is an IP address."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

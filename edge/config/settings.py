@@ -6,19 +6,15 @@ import ipaddress
 import os
 import pwd
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args, get_type_hints
-from urllib.parse import urlsplit
 
+from edge.config.ca_settings import parse_directory, resolve_external_account, resolve_fallback
+from edge.config.dns_settings import resolve_dns
 from edge.config.files import certificate_file, log_file
 from edge.config.given import Complaints, Number, RawSettings
+from edge.config.networks import parse_trusted
 from edge.config.schema import Acme, Config, Listen, Log
-
-DIRECTORIES: Final = {
-    "letsencrypt": "https://acme-v02.api.letsencrypt.org/directory",
-    "letsencrypt-staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
-}
-"""Words for ACME directories that people should not have to look up."""
 
 MAX_WORKERS: Final = 512
 """More than any machine has use for; a typed port number is refused."""
@@ -39,7 +35,7 @@ ENGINES: Final = choices_of(Config, "http2_engine")
 LOOPS: Final = choices_of(Config, "loop")
 
 
-def resolve_listen(raw: RawSettings, complaints: Complaints) -> Listen:
+def resolve_listen(raw: RawSettings, storage: str, complaints: Complaints) -> Listen:
     """Addresses and ports; the two ports differ."""
     default = Listen()
     bind = tuple(address for given in raw.bind if (address := complaints.attempt(given, parse_bind)) is not None)
@@ -49,7 +45,24 @@ def resolve_listen(raw: RawSettings, complaints: Complaints) -> Listen:
         given = raw.https_port or raw.http_port
         assert given is not None
         complaints.add(given.place, f"plain HTTP and HTTPS cannot share port {https}; choose another for one of them")
-    return Listen(bind=tuple(dict.fromkeys(bind)), http_port=http, https_port=https)
+    return Listen(
+        bind=tuple(dict.fromkeys(bind)), http_port=http, https_port=https, **_resolve_trust(raw, storage, complaints)
+    )
+
+
+def _resolve_trust(raw: RawSettings, storage: str, complaints: Complaints) -> dict[str, Any]:
+    """Whose word about the client counts."""
+    networks: dict[str, None] = {}
+    cloudflare: tuple[str, ...] = ()
+    for given in raw.trusted_proxies:
+        found = complaints.attempt(given, lambda text: parse_trusted(text, storage)) or ()
+        networks |= dict.fromkeys(found)
+        if given.value == "cloudflare":
+            cloudflare = found
+    announced = raw.proxy_protocol is not None and raw.proxy_protocol.value
+    if announced and raw.proxy_protocol is not None and not raw.trusted_proxies:
+        complaints.add(raw.proxy_protocol.place, "nobody is trusted to send that header; add trusted_proxies")
+    return {"trusted_proxies": tuple(networks), "cloudflare": cloudflare, "proxy_protocol": announced}
 
 
 def parse_bind(text: str) -> str:
@@ -82,7 +95,7 @@ def parse_https_port(value: Number) -> int:
     return parse_port(value)
 
 
-def resolve_acme(raw: RawSettings, complaints: Complaints) -> Acme:
+def resolve_acme(raw: RawSettings, environ: Mapping[str, str], complaints: Complaints) -> Acme:
     """The directory and how it is reached; remembers whether the operator named it."""
     default = Acme()
     return Acme(
@@ -90,24 +103,11 @@ def resolve_acme(raw: RawSettings, complaints: Complaints) -> Acme:
         explicit=raw.acme_directory is not None,
         email=complaints.attempt_or(raw.email, parse_email, default.email),
         ca_file=complaints.attempt_path(raw.acme_ca_file, certificate_file) or default.ca_file,
+        external_account=resolve_external_account(raw.eab, environ, complaints),
+        staging=complaints.attempt_or(raw.acme_staging, parse_directory, default.staging),
+        fallback=resolve_fallback(raw, environ, complaints),
+        dns=resolve_dns(raw.acme_dns, environ, complaints),
     )
-
-
-def parse_directory(text: str) -> str:
-    """An https URL, or one of the words in `DIRECTORIES`."""
-    if text in DIRECTORIES:
-        return DIRECTORIES[text]
-    try:
-        url = urlsplit(text)
-        _ = url.port
-    except ValueError:
-        raise ValueError(f"{text!r} is no URL") from None
-    if url.scheme != "https":
-        known = " or ".join(DIRECTORIES)
-        raise ValueError(f"{text!r}: write an https:// URL (RFC 8555 §6.1), or {known}")
-    if not url.hostname or "@" in url.netloc or url.fragment or not re.fullmatch(r"[\x21-\x7e]+", text):
-        raise ValueError(f"{text!r} is no directory URL; it looks like https://ca.example/directory")
-    return text
 
 
 def parse_email(text: str) -> str:

@@ -6,12 +6,17 @@ is worse than a server that does not start.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
+from edge.config.toml_rules import AuthTable, HeadersTable, RouteTable, RulesTable
 
-class SiteTable(Struct, frozen=True):
+KeyType: TypeAlias = Literal["p256", "p384", "rsa2048", "rsa3072", "rsa4096"]
+Challenge: TypeAlias = Literal["auto", "http-01", "tls-alpn-01", "dns-01"]
+
+
+class SiteTable(RulesTable, frozen=True):
     """`[[site]]`: what is served for one set of names. Repeatable; the first one answers clients that send no server name."""
 
     names: str | list[str] | UnsetType = UNSET
@@ -19,7 +24,10 @@ class SiteTable(Struct, frozen=True):
 
     upstream: str | list[str] | UnsetType = UNSET
     """Origins for everything that no static mount answers: `127.0.0.1:8000`, `http://host:port`, `unix:/run/app.sock`; with a
-    share of the requests: `"127.0.0.1:8001 weight=2"`."""
+    share of the requests: `"127.0.0.1:8001 weight=2"`. `https://app.internal:8443` is verified."""
+
+    upstream_ca: str | UnsetType = UNSET
+    """PEM file with extra trust roots for `https://` upstreams. Default: the system's roots alone."""
 
     balance: str | UnsetType = UNSET
     """Which of several origins gets a request: `round_robin` (the default), `least_connections`, `hash_client`,
@@ -41,8 +49,50 @@ class SiteTable(Struct, frozen=True):
     key: str | UnsetType = UNSET
     """PEM file with the private key of `cert`, without a pass phrase."""
 
-    max_body: int | str | UnsetType = UNSET
-    """Largest request body in bytes, or with a unit: `"10M"`. Larger ones get 413. Default: `"1G"`."""
+    media: dict[str, str] | UnsetType = UNSET
+    """Directories of files that users have uploaded, by URL prefix: served so that they cannot act in the site's name."""
+
+    internal: dict[str, str] | UnsetType = UNSET
+    """Directories by URL prefix that only the application can send files from, by `X-Accel-Redirect` or `X-Sendfile`."""
+
+    redirect: str | UnsetType = UNSET
+    """Send every request to the same path of another host: `"example.com"`, `"https://example.com"`."""
+
+    redirect_status: int | UnsetType = UNSET
+    """301 or 308. Default: 308, which keeps method and body."""
+
+    hsts: str | UnsetType = UNSET
+    """Tell browsers to use HTTPS only, for so long: `"5m"` to try it, `"1y"` to stay. Off by default; hard to take back."""
+
+    hsts_subdomains: bool | UnsetType = UNSET
+    """Includes all subdomains, whoever serves them. Default: `false`."""
+
+    hsts_preload: bool | UnsetType = UNSET
+    """Asks for a place in browsers' built-in lists. Needs `hsts_subdomains` and a year. Default: `false`."""
+
+    headers: HeadersTable | UnsetType = UNSET
+    """Changes to response fields, see `[site.headers]`."""
+
+    error_pages: dict[str, str] | UnsetType = UNSET
+    """HTML files by status for errors that edge itself reports, like `{ 502 = "502.html" }`."""
+
+    route: list[RouteTable] | UnsetType = UNSET
+    """Other rules for parts of the site, see `[[site.route]]`."""
+
+    challenge: Challenge | UnsetType = UNSET
+    """As in `[acme]`, for this site."""
+
+    key_type: KeyType | UnsetType = UNSET
+    """As in `[acme]`, for this site."""
+
+    profile: str | UnsetType = UNSET
+    """As in `[acme]`, for this site."""
+
+    profile_required: bool | UnsetType = UNSET
+    """As in `[acme]`, for this site."""
+
+    certificate: Literal["per-name", "per-site"] | UnsetType = UNSET
+    """As in `[acme]`, for this site."""
 
 
 class ListenTable(Struct, frozen=True):
@@ -57,6 +107,12 @@ class ListenTable(Struct, frozen=True):
     https_port: int | UnsetType = UNSET
     """Default: 443."""
 
+    trusted_proxies: str | list[str] | UnsetType = UNSET
+    """Networks, `private` or `cloudflare`: peers there say who the client is, in `X-Forwarded-For` and its relatives."""
+
+    proxy_protocol: bool | UnsetType = UNSET
+    """Connections from `trusted_proxies` begin with a PROXY protocol header, version 1 or 2. Default: `false`."""
+
 
 class AcmeTable(Struct, frozen=True):
     """`[acme]`: how certificates are obtained."""
@@ -69,6 +125,106 @@ class AcmeTable(Struct, frozen=True):
 
     ca_file: str | UnsetType = UNSET
     """PEM file with an extra trust root for the directory's own TLS (Pebble, step-ca)."""
+
+    staging: str | UnsetType = UNSET
+    """Directory URL of the CA's test system. After two failed validations proofs are tried there first, where failures do not
+    count. Default: that of Let's Encrypt for Let's Encrypt, else none."""
+
+    eab_kid: str | UnsetType = UNSET
+    """Key identifier of the external account that some CAs want (ZeroSSL, Google, Actalis …)."""
+
+    eab_hmac_file: str | UnsetType = UNSET
+    """File with the HMAC key of that account, in base64url. Read only when the account is registered."""
+
+    eab_hmac_env: str | UnsetType = UNSET
+    """Environment variable with the HMAC key, in place of the file."""
+
+    challenge: Challenge | UnsetType = UNSET
+    """How names are proved. Default `auto`: `http-01`, else `tls-alpn-01`; wildcards always by `dns-01`, which needs
+    `[acme.dns]`."""
+
+    key_type: KeyType | UnsetType = UNSET
+    """Private key of the certificates. Default: `p256`, which every client takes and which costs least."""
+
+    profile: str | UnsetType = UNSET
+    """Certificate profile to ask for, like `tlsserver` or `shortlived`, where the CA offers it. Default: the CA's own choice."""
+
+    profile_required: bool | UnsetType = UNSET
+    """`true`: order nothing from a CA that does not offer the profile."""
+
+    certificate: Literal["per-name", "per-site"] | UnsetType = UNSET
+    """Default `per-name`: one certificate for each name, so that no name can keep another from being renewed. `per-site`: names
+    of a site share one, up to the limit of the CA (100, or 25 in the profiles `tlsserver` and `shortlived`)."""
+
+
+class FallbackTable(Struct, frozen=True):
+    """`[[acme.fallback]]`: a CA that is asked while the ones before it do not work. Repeatable, in this order."""
+
+    directory: str | UnsetType = UNSET
+    """Directory URL."""
+
+    ca_file: str | UnsetType = UNSET
+    """As in `[acme]`."""
+
+    eab_kid: str | UnsetType = UNSET
+    """As in `[acme]`."""
+
+    eab_hmac_file: str | UnsetType = UNSET
+    """As in `[acme]`."""
+
+    eab_hmac_env: str | UnsetType = UNSET
+    """As in `[acme]`."""
+
+
+class DNSTable(Struct, frozen=True):
+    """`[acme.dns]`: how TXT records are put into DNS, for wildcards and for `challenge = "dns-01"`. A CNAME at
+    `_acme-challenge.NAME` is followed."""
+
+    provider: Literal["exec", "rfc2136", "lexicon"] | UnsetType = UNSET
+    """A program of yours, dynamic updates signed with TSIG, or a service that dns-lexicon knows (`pip install
+    edge[lexicon]`)."""
+
+    command: str | list[str] | UnsetType = UNSET
+    """`exec`: program and first arguments. It is called with `present` or `clean_up`, the record's name and its value, which are
+    also in `EDGE_DNS_ACTION`, `EDGE_DNS_NAME` and `EDGE_DNS_VALUE`; status 0 means done."""
+
+    timeout: float | UnsetType = UNSET
+    """`exec`: seconds for one call. Default: 60."""
+
+    server: str | UnsetType = UNSET
+    """`rfc2136`: the server that takes updates, like `ns1.example.com` or `192.0.2.1:5353`."""
+
+    zone: str | UnsetType = UNSET
+    """`rfc2136`: the zone to update. Default: the server says which one holds the name."""
+
+    key_name: str | UnsetType = UNSET
+    """`rfc2136`: name of the TSIG key."""
+
+    key_secret_file: str | UnsetType = UNSET
+    """`rfc2136`: file with the TSIG key in base64. It is read when it is needed."""
+
+    key_secret_env: str | UnsetType = UNSET
+    """`rfc2136`: environment variable with the TSIG key, in place of the file."""
+
+    algorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512"] | UnsetType = UNSET
+    """`rfc2136`: of the TSIG key. Default: `hmac-sha256`."""
+
+    service: str | UnsetType = UNSET
+    """`lexicon`: name of the service, like `cloudflare`."""
+
+    options: dict[str, str] | UnsetType = UNSET
+    """`lexicon`: what the service needs, like `{ auth_token_file = "/etc/edge/token" }`. A key that ends in `_file` or `_env`
+    names the file or environment variable that holds the value."""
+
+    propagation_timeout: float | UnsetType = UNSET
+    """Seconds until every authoritative server shows a record; then the attempt ends, and the next one goes on with the same
+    record. Default: 120, at most 240; 0 does not look."""
+
+    servers: str | list[str] | UnsetType = UNSET
+    """Addresses of the name servers to look at. Default: the zone's own."""
+
+    resolvers: str | list[str] | UnsetType = UNSET
+    """Addresses of the resolvers that find zones, servers and CNAMEs. Default: this host's."""
 
 
 class LogTable(Struct, frozen=True):
@@ -111,3 +267,16 @@ TABLES: Final[dict[str, type[Struct]]] = {
     "server": ServerTable,
 }
 """Table name → its type. `site` is an array of tables, the others occur once."""
+
+INNER_TABLES: Final[dict[str, type[Struct]]] = {"headers": HeadersTable, "auth": AuthTable}
+"""Tables inside a site or a route: key → type."""
+
+
+NESTED: Final[dict[tuple[str, str], type[Struct]]] = {
+    ("acme", "fallback"): FallbackTable,
+    ("acme", "dns"): DNSTable,
+}
+"""Tables inside tables."""
+
+REPEATED: Final = {("acme", "fallback")}
+"""Those of them that are arrays."""

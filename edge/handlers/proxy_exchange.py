@@ -9,8 +9,9 @@ An origin's worker is precious: it gets a connection only when there is enough t
 gathered up to GATHER bytes, then streamed; one of unknown length is gathered whole, since most application servers take a
 request without Content-Length for one without a body.
 
-Both ends can be slow. A visitor who does not read stops the reading from the origin; an origin that does not read stops the
-reading of the visitor's body. Nothing in between grows.
+Both ends can be slow. For a visitor who reads slowly the response is read ahead, within limits, so that the worker is free
+again; beyond them, and for event streams, the reading from the origin stops. An origin that does not read stops the reading
+of the visitor's body. Nothing in between grows without bound.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from typing import TYPE_CHECKING, Final
 
 from edge.errors import HTTPError, RequestRefused, UpstreamError
 from edge.handlers.error_page import respond_error
+from edge.handlers.response_spool import ResponseSpool
 from edge.handlers.spool import Spool
 from edge.http.exchange import Buffer, Exchange
 from edge.http.forwarding import downstream_fields, upstream_fields
 from edge.http.message import Fields, ResponseHead, is_bodiless
 from edge.telemetry.logs import get_logger
 from edge.upstream.claim import Claim
-from edge.upstream.connection import OriginConnection
+from edge.upstream.connection import OriginConnection, is_event_stream
 from edge.upstream.failures import NEVER_ANSWERED, RESET, upstream_error
 
 if TYPE_CHECKING:
@@ -57,6 +59,9 @@ class ProxyExchange:
     _claim: Claim | None = None
     _key: bytes = b""  # what the policy read from the request
     _spool: Spool | None = None
+    _ahead: ResponseSpool | None = None
+    _reads_ahead = False
+    _is_whole = False  # the origin is done; what is left is in `_ahead`
     _length: int = 0
     _passes_through = False  # the body goes straight to the origin: what has been gathered is sent and forgotten
     _body_paused = False
@@ -161,6 +166,7 @@ class ProxyExchange:
         if self._claim:
             self._claimed()
         self._connection = connection
+        connection.first_byte_timeout = self._proxy.first_byte_timeout
         exchange = self._exchange
         request = exchange.request
         fields = upstream_fields(request, exchange.peer, exchange.request_id, time.time())
@@ -230,6 +236,7 @@ class ProxyExchange:
 
     def head_received(self, head: ResponseHead) -> None:
         """Pass it on; a body that is still on its way is not sent any further."""
+        self._reads_ahead = not is_event_stream(head) and head.field(b"x-accel-buffering") != b"no"
         self._note_answer(head)
         self._drop_spool()  # nothing is sent again behind an answer
         self._exchange.send_head(head)
@@ -248,19 +255,65 @@ class ProxyExchange:
 
     def data_received(self, data: Buffer) -> None:
         """Pass it on at the visitor's pace."""
+        ahead = self._ahead
+        if ahead is not None:
+            ahead.append(data)
+            if not ahead.has_room and self._connection:
+                self._connection.pause_reading()
+            return
         self._exchange.send_body(data)
         if not self._exchange.can_send and self._connection:
-            self._connection.pause_reading()
+            self._fall_behind(self._connection)
+
+    def _fall_behind(self, connection: OriginConnection) -> None:
+        """The visitor is slower than the origin."""
+        if self._reads_ahead:
+            self._ahead = ResponseSpool(self._proxy.spool_directory)
+        else:
+            connection.pause_reading()
 
     def resume_sending(self) -> None:
         """The visitor takes more."""
-        if self._connection:
+        if self._ahead is not None:
+            self._send_ahead(self._ahead)
+        elif self._connection:
             self._connection.resume_reading()
 
+    def _send_ahead(self, ahead: ResponseSpool) -> None:
+        """Send what has been read ahead, as far as the visitor takes it."""
+        try:
+            while self._exchange.can_send:
+                piece = ahead.take()
+                if not piece:
+                    self._catch_up()
+                    return
+                self._exchange.send_body(piece)
+        except HTTPError as error:
+            self._is_whole = False
+            self._end(abort=True)
+            self._drop_ahead()
+            self._exchange.abort(error.reason)
+
+    def _catch_up(self) -> None:
+        """The visitor has everything that has come."""
+        self._drop_ahead()
+        if self._is_whole:
+            self._exchange.end()
+        elif self._connection:
+            self._connection.resume_reading()
+
+    def _drop_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
+
     def response_ended(self) -> None:
-        """Both sides are whole."""
+        """The origin's side is whole; the visitor's is when it has what was read ahead."""
         self._end()
-        self._exchange.end()
+        if self._ahead is None:
+            self._exchange.end()
+        else:
+            self._is_whole = True
 
     def response_failed(self, word: str) -> None:
         """Try again where that is safe, else say what went wrong."""
@@ -289,12 +342,14 @@ class ProxyExchange:
         if self._done:
             return
         self._end(abort=True)
+        self._drop_ahead()
         log.debug("exchange failed", request_id=self._exchange.request_id, reason=error.reason)
         respond_error(self._exchange, error)
 
     def exchange_aborted(self, reason: str) -> None:
         """The visitor is gone: the origin need not work for nobody."""
         self._end(abort=True)
+        self._drop_ahead()
 
     def _end(self, *, abort: bool = False) -> None:
         """Release everything; nothing is called back afterwards."""

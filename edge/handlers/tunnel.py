@@ -32,6 +32,11 @@ class TunnelExchange(ProxyExchange):
         self._read_key()
         self._connect()
 
+    @property
+    def _may_repeat(self) -> bool:
+        """A handshake is a GET, whatever it is called in HTTP/2."""
+        return True
+
     def connection_opened(self, connection: OriginConnection) -> None:
         """Send the handshake, with a key of our own."""
         self._claimed()

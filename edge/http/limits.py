@@ -141,5 +141,14 @@ MAX_RESPONSE_HEAD: Final = 64 * 1024
 MAX_INTERIM_RESPONSES: Final = 16
 """1xx heads before the final one; 502 beyond."""
 
+READ_AHEAD_MEMORY: Final = 256 * 1024
+"""Of a response that its visitor takes slowly, so much is kept in memory, then a temporary file is used. Pages fit."""
+
+MAX_READ_AHEAD: Final = 64 * 1024 * 1024
+"""Of such a response, so much is written to a file; beyond, the origin waits. nginx 1 GiB."""
+
+MAX_READ_AHEAD_FILES: Final = 1024 * 1024 * 1024
+"""In all such files of a worker: a thousand slow visitors must not fill the disk."""
+
 SPOOL_MEMORY: Final = 256 * 1024
 """A request body of unknown length stays in memory up to here, then goes to a temporary file."""

@@ -69,6 +69,7 @@ class SocketStream:
         "lost",
         "sock",
         "unsent",
+        "write_error",
     )
 
     def __init__(self, sock: socket.socket, listener: StreamListener, loop: asyncio.AbstractEventLoop) -> None:
@@ -81,6 +82,8 @@ class SocketStream:
         self._queue: deque[memoryview] = deque()
         self.unsent = 0
         """Bytes accepted by `write` that have not left."""
+        self.write_error = ""
+        """Why a write failed. The kernel tells a reset only once: what is read afterwards looks like an orderly end."""
         self._reading = False
         self._writing = False
         self._closing = False
@@ -179,7 +182,8 @@ class SocketStream:
                 sent = self._send(view)
             except OSError as error:
                 # Not reported from inside `write`: the caller may be in the middle of its own work.
-                self._loop.call_soon(self._writing_failed, reason_of(error))
+                self.write_error = reason_of(error)
+                self._loop.call_soon(self._writing_failed, self.write_error)
                 return True
             if sent == len(view):
                 return True

@@ -8,8 +8,8 @@ from edge.config.schema import Config
 from edge.errors import ConfigError
 from edge.net.listening import ListeningSocket, open_listeners
 from edge.process.channel import MessageTooLarge, encode
-from edge.process.event_loop import check_loop
 from edge.process.messages import Configure
+from edge.process.preload import preload
 from edge.process.privileges import Account, find_account
 from edge.process.provisions import provide_access_log, provide_storage
 
@@ -35,7 +35,7 @@ def prepare(config: Config, predecessor: Generation | None = None) -> Generation
     Raises: ConfigError, StartError; nothing is left open then.
     """
     number = 1 if predecessor is None else predecessor.number + 1
-    check_loop(config.loop)
+    preload(config)
     account = find_account(config.user)
     try:
         encode(Configure(config, number))

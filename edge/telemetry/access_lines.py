@@ -25,6 +25,7 @@ _JSON: Final = (
     b'"status":%d,"bytes":%d,"seconds":%.6f%b,"request_id":"%b"}\n'
 )
 _UPSTREAM: Final = b',"upstream_seconds":%.6f'
+_HELD: Final = b',"held_seconds":%.3f'
 _TEXT: Final = b"%b  %d  %-4b %b%b  %b  %d B  %b  HTTP/%b\n"
 
 
@@ -40,9 +41,12 @@ def json_line(  # positional, because keywords cost time here
     seconds: float,
     upstream_seconds: float,
     request_id: str,
+    held_seconds: float = 0.0,
 ) -> bytes:
-    """A JSON object; `upstream_seconds` is left out when negative. The values have been made safe."""
+    """A JSON object; `upstream_seconds` is left out when negative, `held_seconds` when 0. The values have been made safe."""
     upstream = _UPSTREAM % upstream_seconds if upstream_seconds >= 0 else b""
+    if held_seconds:
+        upstream += _HELD % held_seconds
     return _JSON % (
         moment, client.encode(), method, authority, target, protocol, status, sent, seconds, upstream, request_id.encode(),
     )  # fmt: skip
@@ -60,9 +64,12 @@ def text_line(
     seconds: float,
     upstream_seconds: float,  # noqa: ARG001  # one signature for both formats
     request_id: str,  # noqa: ARG001
+    held_seconds: float = 0.0,
 ) -> bytes:
     """`12:04:31  200  GET  example.com/path  8 ms  1234 B  203.0.113.77  HTTP/2`."""
     took = format_duration(seconds)
+    if held_seconds:
+        took += b" (held %b)" % format_duration(held_seconds)
     return _TEXT % (moment, status, method, authority, target, took, sent, client.encode(), protocol)
 
 

@@ -59,11 +59,13 @@ class AccessLog:
         seconds: float,
         upstream_seconds: float,
         request_id: str,
+        held_seconds: float = 0.0,
     ) -> None:
         """Write one exchange down. Hot path; call it with positional values.
 
         `client` is the numeric address; `protocol` is b"1.1" or b"2"; `sent` are body bytes; `seconds` run from the request
-        head to the last byte handed to the socket; `upstream_seconds` until the origin's first byte, negative without one.
+        head to the last byte handed to the socket; `upstream_seconds` until the origin's first byte, negative without one;
+        `held_seconds` of waiting for an origin to come back are part of `seconds`.
         Method, authority and target may be anything a client sent.
         """
         sink = self._sink
@@ -92,6 +94,7 @@ class AccessLog:
                 seconds,
                 upstream_seconds,
                 request_id,
+                held_seconds,
             )
         )
 

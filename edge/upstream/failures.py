@@ -27,8 +27,9 @@ REQUEST_STALLED: Final = "request-stalled"
 RETRY_AFTER: Final = 2
 """Seconds that we ask a visitor to wait when the origin is down: about one restart of an application server."""
 
-IS_DOWN: Final = frozenset(("refused", "no-such-socket", "backlog-full"))
-"""Nobody listens, or nobody takes what waits: what a restart looks like from outside. A request may wait for its end."""
+IS_DOWN: Final = frozenset(("refused", "no-such-socket", "backlog-full", "reset"))
+"""Words for a connection that could not be opened because nobody listens, nobody takes what waits, or the listener closed at
+that moment: what a restart looks like from outside. Nothing has been sent, and a request may wait for the end of it."""
 
 _ANSWERS: Final = {
     "refused": (502, "upstream-refused"),
@@ -37,6 +38,12 @@ _ANSWERS: Final = {
     "unreachable": (502, "upstream-unreachable"),
     "socket-error": (502, "upstream-unreachable"),
     "reset": (502, "upstream-closed"),
+    "handshake-failed": (502, "upstream-tls"),
+    "certificate-expired": (502, "upstream-tls"),
+    "certificate-not-yet-valid": (502, "upstream-tls"),
+    "certificate-for-another-name": (502, "upstream-tls"),
+    "certificate-for-another-address": (502, "upstream-tls"),
+    "certificate-untrusted": (502, "upstream-tls"),
     "name-unknown": (502, "upstream-name-unknown"),
     "timeout": (504, "upstream-connect-timeout"),
     "backlog-full": (503, "upstream-busy"),

@@ -7,6 +7,8 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmarks.report.bars import bar_for, cpu_ratio
 from benchmarks.report.page import make_page, make_plots, missed_bars, write_report
@@ -121,6 +123,14 @@ def test_scales_map_ends_to_ends() -> None:
     linear = Scale([50], 300, 0, logarithmic=False)
     assert (linear(0), linear(50)) == (300, 0)
     assert linear.ticks() == [0, 10, 20, 30, 40, 50]
+
+
+@given(st.floats(1e-6, 1e9))
+def test_a_linear_scale_has_a_few_ticks_for_any_value(high: float) -> None:
+    """At least two, at most nine, none beyond the scale's end."""
+    ticks = Scale([high], 300, 0, logarithmic=False).ticks()
+    assert 2 <= len(ticks) <= 9
+    assert ticks[-1] <= high * (1 + 1e-9)
 
 
 def test_labels_do_not_cover_each_other() -> None:

@@ -20,10 +20,12 @@ ACME_IDENTIFIER = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.31")
 ISSUED = '"event":"certificate issued"'
 
 
-def acme_edge(tmp_path: Path, pebble: Pebble, *flags: str, plain: bool = True, workers: int = 2) -> EdgeProcess:
+def acme_edge(
+    tmp_path: Path, pebble: Pebble, *flags: str, plain: bool = True, workers: int = 2, debug: bool = False
+) -> EdgeProcess:
     """An edge on the ports that Pebble looks at; `plain` False leaves it only the TLS port. Add `--domain`."""
     directory = ("--acme-directory", pebble.directory_url, "--acme-ca-file", str(pebble.ca_file))
-    edge = EdgeProcess(tmp_path, *directory, *flags, workers=workers)
+    edge = EdgeProcess(tmp_path, *directory, *flags, workers=workers, env={"EDGE_DEBUG": "1"} if debug else None)
     edge.http_port = pebble.http_port if plain else 0
     edge.https_port = pebble.tls_port
     return edge

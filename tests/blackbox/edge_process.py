@@ -48,6 +48,7 @@ class EdgeProcess:
         self._all_flags = all_flags
         self._extra_flags = flags
         self._env = {**os.environ, "PYTHONPATH": str(REPOSITORY), **(env or {})}
+        self.first_name = flags[flags.index("--domain") + 1] if "--domain" in flags else "localhost"
         self.process: subprocess.Popen[str]
 
     @property
@@ -146,13 +147,12 @@ class EdgeProcess:
         return status
 
     def __enter__(self) -> EdgeProcess:
-        return self.start().wait_ready(self.first_name)
-
-    @property
-    def first_name(self) -> str:
-        """The first --domain, or localhost."""
-        flags = self._extra_flags
-        return flags[flags.index("--domain") + 1] if "--domain" in flags else "localhost"
+        self.start()
+        try:
+            return self.wait_ready(self.first_name)
+        except BaseException:
+            self.stop()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -11,12 +11,12 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
 
 
 class RecordingOrigin:
-    """Listens on a free port; answers each complete request head (and its Content-Length body) with `answer`."""
+    """Listens on a free port, or on `port`; answers each complete request head (and its Content-Length body) with `answer`."""
 
-    def __init__(self, answer: bytes = OK) -> None:
+    def __init__(self, answer: bytes = OK, port: int = 0) -> None:
         self.answer = answer
         self.requests: list[bytes] = []
-        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listening.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._open: set[socket.socket] = set()
@@ -28,6 +28,12 @@ class RecordingOrigin:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Refuse connections from now on and end those that are open. Calling it twice is harmless."""
+        if self._listening.fileno() < 0:
+            return
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for sock in list(self._open):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
+from tests.blackbox.acme_site import acme_edge, edge_certs, is_challenge, wait_issued
+from tests.blackbox.asking import ask
 from tests.blackbox.edge_process import EdgeProcess
+from tests.blackbox.load import HandshakeLoad
 from tests.blackbox.recording_origin import RecordingOrigin
 from tests.pebble.server import Pebble
 
@@ -25,15 +31,11 @@ def origin() -> Iterator[RecordingOrigin]:
         yield running
 
 
-def edge(tmp_path: Path, pebble: Pebble, origin: RecordingOrigin, *flags: str) -> EdgeProcess:
-    process = EdgeProcess(
-        tmp_path,
-        *("--upstream", f"127.0.0.1:{origin.port}"),
-        *("--acme-directory", pebble.directory_url, "--acme-ca-file", str(pebble.ca_file)),
-        *flags,
-    )
-    process.http_port, process.https_port = pebble.http_port, pebble.tls_port
-    return process
+def edge(
+    tmp_path: Path, pebble: Pebble, origin: RecordingOrigin, *flags: str, plain: bool = True, debug: bool = False
+) -> EdgeProcess:
+    upstream = ("--upstream", f"127.0.0.1:{origin.port}")
+    return acme_edge(tmp_path, pebble, *upstream, *flags, plain=plain, debug=debug)
 
 
 def curl(pebble: Pebble, root: Path, url: str, *flags: str) -> str:
@@ -65,11 +67,68 @@ def test_a_restart_orders_nothing(tmp_path: Path, pebble: Pebble, origin: Record
 
 def test_without_port_80_the_handshake_proves_the_name(tmp_path: Path, pebble: Pebble, origin: RecordingOrigin) -> None:
     """TLS-ALPN-01 when plain HTTP is off; visitors meanwhile see the placeholder, never the challenge certificate."""
-    process = edge(tmp_path, pebble, origin, "--domain", "c.test")
-    process.http_port = 0
-    with process:
-        process.wait_for("certificate issued")
+    with edge(tmp_path, pebble, origin, "--domain", "c.test", plain=False) as process:
+        with HandshakeLoad(pebble.tls_port, "c.test") as load:
+            load.pause = 0.0
+            wait_issued(process)
+            load.wait_answered(20)
+        assert load.failures == []
+        seen = [x509.load_der_x509_certificate(leaf) for leaf in load.certificates]
+        assert len(seen) == 2
+        assert not any(map(is_challenge, seen))
         assert curl(pebble, tmp_path / "root.pem", "https://c.test/") == "ok\n"
+
+
+@pytest.mark.parametrize("plain", [True, False], ids=["http-01", "tls-alpn-01"])
+def test_an_address_is_a_name(tmp_path: Path, pebble: Pebble, origin: RecordingOrigin, plain: bool) -> None:
+    """A CA that certifies IP addresses (RFC 8738) is asked for one; clients that name no server get it."""
+    with edge(tmp_path, pebble, origin, "--domain", "127.0.0.1", plain=plain) as process:
+        wait_issued(process)
+        assert ask(process.https_port, "127.0.0.1", root=pebble.root()).body == b"ok\n"
+
+
+def test_sites_have_certificates_of_their_own(tmp_path: Path, pebble: Pebble, origin: RecordingOrigin) -> None:
+    """Several sites in a file: each name is served with a certificate that names it, and answered by its own site."""
+    names = [f"site{number}.test" for number in range(4)]
+    (tmp_path / "hello.txt").write_text("static\n")
+    tables = [f'[[site]]\nnames = "{name}"\nstatic = {{ "/" = "{tmp_path}" }}\n' for name in names]
+    config = tmp_path / "edge.toml"
+    config.write_text("".join(tables))
+    process = acme_edge(tmp_path, pebble, "--config", str(config))
+    process.first_name = names[0]
+    with process:
+        wait_issued(process, len(names))
+        root = pebble.root()
+        assert {ask(process.https_port, name, "/hello.txt", root).body for name in names} == {b"static\n"}
+    assert [each["state"] for each in edge_certs(process.storage)] == ["valid"] * len(names)
+
+
+def test_nothing_secret_leaves_the_storage(tmp_path: Path, pebble: Pebble, origin: RecordingOrigin) -> None:
+    """Private keys are for their owner's eyes; logs, command lines and environments hold neither keys nor key authorizations."""
+    process = edge(tmp_path, pebble, origin, "--domain", "secret.test", debug=True)
+    with process:
+        wait_issued(process)
+        tokens = _tokens(pebble)
+        public = [
+            Path(f"/proc/{pid}/{name}").read_text() for pid in process.processes() for name in ("cmdline", "environ")
+        ]
+    said = "".join([process.output, process.access_log.read_text(), *public])
+    assert "PRIVATE KEY" not in said
+    assert "BEGIN CERTIFICATE" not in said
+    assert tokens
+    assert not [token for token in tokens if f"{token}." in said]
+    modes = {path: stat.S_IMODE(path.lstat().st_mode) for path in process.storage.rglob("*") if not path.is_symlink()}
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
+    assert stat.S_IMODE(process.storage.stat().st_mode) == 0o700
+    for path in modes:
+        if path.is_file() and path.name in ("privkey.pem", "key.pem"):
+            assert b"PRIVATE KEY" in path.read_bytes()
+
+
+def _tokens(pebble: Pebble) -> list[str]:
+    """Challenge tokens that Pebble has asked for."""
+    return re.findall(r"/\.well-known/acme-challenge/([A-Za-z0-9_-]+)", (pebble.directory / "pebble.log").read_text())
 
 
 def test_several_names_share_a_site(tmp_path: Path, pebble: Pebble, origin: RecordingOrigin) -> None:

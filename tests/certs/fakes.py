@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from edge.certs.issuer import ErrorClass, IssueFailed, Journal, Progress, RenewalAnswer, RenewalInfo
 from edge.certs.publisher import ChallengeAnswer, Publisher
+from edge.config.acme_schema import USUAL, CertificateOptions
 from edge.errors import StorageError
 from edge.tls.certified_key import CertifiedKey
 
@@ -193,6 +194,9 @@ class ScriptedIssuer:
         self.window: Callable[[bytes], RenewalInfo | None] = lambda _chain: None
         self.poll_failure: IssueFailed | None = None
         self.attempts: list[float] = []
+        self.rehearsals: list[float] = []
+        self.rehearsal_failure: IssueFailed | None = None
+        self.has_staging = False
         self.polls: list[float] = []
         self.replaced: list[bytes | None] = []
         self.at_once = self.most_at_once = 0
@@ -206,6 +210,7 @@ class ScriptedIssuer:
         *,
         replaces: bytes | None,
         progress: Progress,
+        options: CertificateOptions = USUAL,
     ) -> bytes:
         self.attempts.append(self.ca.clock())
         self.replaced.append(replaces)
@@ -234,6 +239,14 @@ class ScriptedIssuer:
         progress("issued")
         assert order.chain
         return order.chain
+
+    async def rehearse(
+        self, names: tuple[str, ...], publisher: Publisher, *, options: CertificateOptions = USUAL
+    ) -> bool:
+        self.rehearsals.append(self.ca.clock())
+        if self.rehearsal_failure:
+            raise self.rehearsal_failure
+        return self.has_staging
 
     async def renewal_info(self, chain: bytes) -> RenewalAnswer:
         self.polls.append(self.ca.clock())

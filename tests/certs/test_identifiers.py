@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.certs.identifiers import CertificateSpec, plan_certificates
+from edge.config.acme_schema import CertificateOptions
 from edge.config.names import is_public
 from edge.config.schema import Site
 
@@ -88,3 +89,22 @@ def test_directories_are_storage_segments_and_do_not_depend_on_order(names: list
     other = CertificateSpec((names[0], *reversed(names[1:])), "public").directory
     assert one == other
     assert re.fullmatch(r"[A-Za-z0-9._@*-]{1,128}", one)
+
+
+def test_names_of_a_site_share_certificates_by_choice() -> None:
+    """With "per-site" as few as the CA's limit allows; addresses apart; the local CA as always."""
+    shared = CertificateOptions(grouping="per-site", profile="tlsserver")
+    names = (*(f"a{number}.com" for number in range(30)), "8.8.8.8", "localhost")
+    specs = plan_certificates([Site(names=names, certificate=shared)], set(names), all_public=False)
+    assert [len(spec.names) for spec in specs] == [25, 5, 1, 1]
+    assert [spec.authority for spec in specs] == ["public", "public", "public", "local"]
+    classic = CertificateOptions(grouping="per-site")
+    [spec] = plan_certificates([Site(names=names[:30], certificate=classic)], set(names[:30]), all_public=False)
+    assert spec.options == classic
+
+
+def test_another_key_type_lives_beside_the_first() -> None:
+    """Its directory differs; that of P-256 certificates never changes."""
+    spec = CertificateSpec(("example.com",), "public", CertificateOptions(key_type="rsa2048"))
+    assert spec.directory != CertificateSpec(("example.com",), "public").directory
+    assert CertificateSpec(("example.com",), "public").directory == "example.com-cd581059"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from edge.certs.chain import public_key_of
 from edge.certs.journal import PendingJournal, discard_journal, open_journal
+from edge.config.acme_schema import KeyType
 from edge.errors import StorageError
 from tests.certs.fakes import MemoryStorage, fail_on
 
@@ -120,3 +122,13 @@ def test_discarding_never_fails() -> None:
     storage.before = lambda _operation, _key: None
     discard_journal(storage, "x")
     assert not storage.list(PENDING)
+
+
+@pytest.mark.parametrize("key_type", ["p384", "rsa2048"])
+def test_the_key_is_of_the_type_that_was_asked_for(key_type: KeyType) -> None:
+    """And signs its request."""
+    journal = open_journal(MemoryStorage(), "x", NAMES, "CA", finished_key=None, key_type=key_type)
+    key = x509.load_der_x509_csr(journal.csr).public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey)
+    assert key.key_size == {"p384": 384, "rsa2048": 2048}[key_type]
+    assert x509.load_der_x509_csr(journal.csr).is_signature_valid

@@ -329,7 +329,7 @@ def test_an_unreadable_storage_at_start_leads_to_no_new_order() -> None:
         world = await World().start(5)
         await world.manager.stop()
         world.storage = world.storage.survivor()
-        world._new_process()
+        world.new_process()
         world.storage.before = fail_on("load")
         await world.start(HOUR)
         world.storage.before = lambda _operation, _key: None
@@ -427,7 +427,7 @@ def test_private_names_are_ordered_where_the_operator_says() -> None:
     async def main() -> None:
         world = World("localhost")
         world.config = Config(sites=world.config.sites, storage="/nowhere", acme=Acme(explicit=True))
-        world._new_process()
+        world.new_process()
         await world.start(5)
         await world.manager.stop()
         assert world.kind("localhost") == "acme"

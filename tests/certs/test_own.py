@@ -105,7 +105,7 @@ def test_the_manager_serves_own_pairs_and_orders_the_rest(tmp_path: Path) -> Non
         world.config = Config(
             sites=(Site(names=("own.example.com", "rest.example.com"), key_pair=pair),), storage="/nowhere"
         )
-        world._new_process()
+        world.new_process()
         await world.start(5)
         assert (world.kind("own.example.com"), world.kind("rest.example.com")) == ("own", "acme")
         assert world.orders == 1
@@ -125,7 +125,7 @@ def test_an_unusable_pair_means_a_placeholder_and_no_order(tmp_path: Path) -> No
         pair = KeyPair(str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"))
         world = World()
         world.config = Config(sites=(Site(names=("example.com",), key_pair=pair),), storage="/nowhere")
-        world._new_process()
+        world.new_process()
         await world.start(2 * 3600)
         placeholder = world.publisher.serving["example.com"]
         assert (placeholder.kind, world.orders) == ("placeholder", 0)

@@ -19,7 +19,7 @@ def test_the_second_waits_and_takes_what_the_first_obtained() -> None:
     async def main() -> None:
         first, second = World(), World()
         second.storage, second.ca, second.issuer = first.storage, first.ca, first.issuer
-        second._new_process()
+        second.new_process()
         first.issuer.seconds = 30.0
         await first.start()
         await second.start(MINUTE)

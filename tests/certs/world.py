@@ -27,11 +27,13 @@ class World:
         self.storage = MemoryStorage()
         self.ca = FakeCA(self.clock, lifetime)
         self.issuer = ScriptedIssuer(self.ca)
+        self.fallback: list[ScriptedIssuer] = []
         self.config = config_for(*(names or ("example.com",)))
         self.issuers_made: list[Acme] = []
-        self._new_process()
+        self.new_process()
 
-    def _new_process(self) -> None:
+    def new_process(self) -> None:
+        """Another manager on the same storage; nothing runs yet."""
         self.publisher = RecordingPublisher(self.clock)
         self.manager = Manager(
             self.config,
@@ -43,9 +45,9 @@ class World:
             rng=random.Random(7),
         )
 
-    def _make_issuer(self, acme: Acme) -> ScriptedIssuer:
+    def _make_issuer(self, acme: Acme) -> list[ScriptedIssuer]:
         self.issuers_made.append(acme)
-        return self.issuer
+        return [self.issuer, *self.fallback]
 
     async def start(self, seconds: float = 0.0) -> World:
         """Start the manager and let so much time go by."""
@@ -58,7 +60,7 @@ class World:
         """Stop the manager, start another one on what is on disk."""
         await self.manager.stop()
         self.storage = self.storage.survivor()
-        self._new_process()
+        self.new_process()
         await self.start(seconds)
 
     @property

@@ -9,6 +9,7 @@ import pytest
 
 from edge.cli.actions import Actions
 from edge.cli.main import execute
+from edge.config.maintenance import MaintenanceNotice
 from edge.config.schema import Config
 from edge.process.inspection import CertificateStatus
 
@@ -25,6 +26,7 @@ class FakeWorld:
     configs: list[Config] = field(default_factory=list)
     reload: Callable[[], Config] | None = None
     storage: str = ""
+    notice: MaintenanceNotice | None = None
 
     def run(self, config: Config, reload: Callable[[], Config]) -> int:
         self.configs.append(config)
@@ -39,12 +41,22 @@ class FakeWorld:
             raise self.failure
         return self.certificates
 
+    def begin_maintenance(self, storage: str, notice: MaintenanceNotice) -> None:
+        self.storage, self.notice = storage, notice
+
+    def end_maintenance(self, storage: str) -> bool:
+        was_on = self.notice is not None
+        self.storage, self.notice = storage, None
+        return was_on
+
     def actions(self) -> Actions:
         return Actions(
             run=self.run,
             find_complaints=lambda _config: self.complaints,
             find_warnings=lambda _config: self.warnings,
             read_certificates=self.read_certificates,
+            begin_maintenance=self.begin_maintenance,
+            end_maintenance=self.end_maintenance,
         )
 
 

@@ -187,7 +187,8 @@ GOLDEN = [
     ({"acme_ca_file": "/etc/passwd"},
      "--acme-ca-file: '/etc/passwd' holds no certificate; a PEM file has lines like -----BEGIN …-----"),
     ({"domain": ("*.example.com",)},
-     "--domain: '*.example.com': no CA gives edge a certificate for a wildcard; name each host, or bring --cert and --key"),
+     ("--domain: '*.example.com': CAs want a wildcard proved by DNS; say in [acme.dns] of a --config file how it is changed,"
+      " name each host, or bring --cert and --key")),
 ]  # fmt: skip
 
 

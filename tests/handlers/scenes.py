@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from edge.config.address import UpstreamAddress
+from edge.config.schema import Balancing
 from edge.errors import HTTPError
 from edge.handlers.error_page import respond_error
 from edge.handlers.proxy import Proxy
 from edge.http.message import Field, Request
 from edge.net.deadlines import Deadlines
-from edge.upstream.upstream import Upstream
+from edge.upstream.upstream import NO_HOLD, Upstream
 from tests.fakes import FakeExchange
 from tests.upstream.origins import Script, ScriptedOrigin, descriptors, settle, until
 
@@ -44,10 +45,17 @@ def request_of(
 class Scene:
     """What a test drives."""
 
-    def __init__(self, addresses: list[UpstreamAddress], origins: list[ScriptedOrigin], max_body: int) -> None:
+    def __init__(
+        self,
+        addresses: list[UpstreamAddress],
+        origins: list[ScriptedOrigin],
+        max_body: int,
+        balancing: Balancing,
+        ca_file: str = "",
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.deadlines = Deadlines()
-        self.upstream = Upstream(addresses, self.deadlines, self.loop)
+        self.upstream = Upstream(addresses, self.deadlines, self.loop, balancing, "a.test", ca_file)
         self.proxy = Proxy(self.upstream, max_body, self.loop)
         self.origins = origins
 
@@ -108,7 +116,10 @@ class Scene:
 
 @asynccontextmanager
 async def scene(
-    *scripts: Script, addresses: Iterable[UpstreamAddress] = (), max_body: int = MAX_BODY
+    *scripts: Script,
+    addresses: Iterable[UpstreamAddress] = (),
+    max_body: int = MAX_BODY,
+    balancing: Balancing = NO_HOLD,
 ) -> AsyncIterator[Scene]:
     """One origin per script, and `addresses` behind them.
 
@@ -120,7 +131,7 @@ async def scene(
     before = descriptors()
     async with AsyncExitStack() as stack:
         origins = [await stack.enter_async_context(ScriptedOrigin(script)) for script in scripts]
-        stage = Scene([*(origin.address for origin in origins), *addresses], origins, max_body)
+        stage = Scene([*(origin.address for origin in origins), *addresses], origins, max_body, balancing)
         try:
             yield stage
         finally:

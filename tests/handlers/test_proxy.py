@@ -152,13 +152,14 @@ def test_events_are_passed_on_as_they_come() -> None:
     asyncio.run(main())
 
 
-def test_a_slow_visitor_stops_the_reading_from_the_origin() -> None:
-    """While `can_send` is False nothing is read, however long it takes; then the response goes on."""
+@pytest.mark.parametrize("kind", [b"Content-Type: text/event-stream", b"X-Accel-Buffering: no"])
+def test_a_slow_visitor_stops_the_reading_of_a_stream(kind: bytes) -> None:
+    """What must not be read ahead is not read while `can_send` is False, however long it takes; then it goes on."""
     body = bytes(range(256)) * 8192  # 2 MiB: more than all socket buffers of loopback in one turn
 
     async def script(visit: Visit) -> None:
         await visit.request()
-        await visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
+        await visit.send(b"HTTP/1.1 200 OK\r\n%b\r\nContent-Length: %d\r\n\r\n" % (kind, len(body)))
         await visit.send(body)
         await visit.closed()
 

@@ -33,7 +33,8 @@ class Pebble:
 
     `profiles` are names and lifetimes in seconds. An order that names no profile gets a random one of them, so there is
     only one unless a test asks for more. `nonce_reject` is the percentage of good nonces that are refused. `validate=False`
-    accepts any challenge without looking. State is in memory: `restart` loses accounts, orders and roots.
+    accepts any challenge without looking. `dns_server` (address and port) is asked instead of Pebble's own DNS server.
+    State is in memory: `restart` loses accounts, orders and roots.
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class Pebble:
         validate: bool = True,
         external_accounts: Mapping[str, str] | None = None,
         domain_blocklist: tuple[str, ...] = (),
+        dns_server: str = "",
     ) -> None:
         self._profiles = dict(profiles or {"classic": PROFILES["classic"]})
         self._retry_after = retry_after
         self._external_accounts = dict(external_accounts or {})
         self._blocklist = domain_blocklist
+        self._dns_server = dns_server
         self._environment = {
             **os.environ,
             "PEBBLE_VA_NOSLEEP": "1",
@@ -61,6 +64,8 @@ class Pebble:
         self._acme_port, self._management_port, self._dns_port, self._dns_management_port = free_ports(4)
         self.http_port, self.tls_port = free_ports(2)
         self.directory_url = f"https://localhost:{self._acme_port}/dir"
+        self.dns_address = f"127.0.0.1:{self._dns_port}"
+        self.dns_management_url = f"http://127.0.0.1:{self._dns_management_port}"
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -98,7 +103,7 @@ class Pebble:
 
     def dns(self, command: str, **fields: Any) -> None:
         """A command of the DNS server: `dns("set-servfail", host="a.test")`."""
-        url = f"http://127.0.0.1:{self._dns_management_port}/{command}"
+        url = f"{self.dns_management_url}/{command}"
         with urllib.request.urlopen(url, json.dumps(fields).encode(), timeout=5):
             pass
 
@@ -134,15 +139,14 @@ class Pebble:
     def _start(self, pebble: Path, dns: Path) -> None:
         config = self.directory / "pebble.json"
         config.write_text(json.dumps({"pebble": self._config()}))
-        dns_address = f"127.0.0.1:{self._dns_port}"
         off = [
             argument
             for name in ("http01", "https01", "tlsalpn01", "doh", "defaultIPv6")
             for argument in (f"-{name}", "")
         ]
         management = ["-management", f"127.0.0.1:{self._dns_management_port}"]
-        self._run("dns", [dns, "-dnsserver", dns_address, *management, "-defaultIPv4", "127.0.0.1", *off])
-        self._run("pebble", [pebble, "-strict", "-config", config, "-dnsserver", dns_address])
+        self._run("dns", [dns, "-dnsserver", self.dns_address, *management, "-defaultIPv4", "127.0.0.1", *off])
+        self._run("pebble", [pebble, "-strict", "-config", config, "-dnsserver", self._dns_server or self.dns_address])
 
     def _config(self) -> dict[str, Any]:
         return {

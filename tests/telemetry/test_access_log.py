@@ -23,13 +23,15 @@ def test_a_json_line_has_all_values(tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     log = AccessLog(str(path), "auto", wall_clock=lambda: NOON)
     log.record(*EXCHANGE)
+    log.record(*EXCHANGE, 2.5)
     log.record("2001:db8::1", b"POST", b"example.com:8443", b"/b?c=1", b"1.1", 502, 0, 1.5, 0.25, "f" * 32)
     log.close()
-    first, second = map(json.loads, path.read_text().splitlines())
+    first, held, second = map(json.loads, path.read_text().splitlines())
     assert first == {
         "time": "2026-11-22T12:00:00Z", "client": "203.0.113.7", "method": "GET", "host": "example.com", "target": "/a",
         "protocol": "HTTP/2", "status": 200, "bytes": 1234, "seconds": 0.008, "request_id": "0" * 32,
     }  # fmt: skip
+    assert held == {**first, "held_seconds": 2.5}
     assert (second["upstream_seconds"], second["target"], second["protocol"]) == (0.25, "/b?c=1", "HTTP/1.1")
 
 

@@ -19,15 +19,20 @@ import msgspec
 from acme import messages
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from josepy.json_util import JSONObjectWithFields, field
 from josepy.jwk import JWK, JWKEC
 from msgspec import Struct
 
 from edge.certs.acme.conversation import Conversation
+from edge.certs.acme.key_change import signed_by_new_key
 from edge.certs.acme.network import Reply
 from edge.certs.acme.problems import ProblemFailure
 from edge.certs.acme.transport import nonsense
 from edge.certs.acme.urls import host_of, require_https
 from edge.certs.issuer import ErrorClass, IssueFailed
+from edge.certs.secret import read_secret
+from edge.config.acme_schema import ExternalAccount
+from edge.errors import CertificateError
 from edge.storage.contract import Storage
 from edge.telemetry.logs import get_logger
 
@@ -42,16 +47,6 @@ LOCK_TRIES = 30
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]{4,}={0,2}")
 
 
-class ExternalAccount(Struct, frozen=True):
-    """What a CA with customer accounts hands out (RFC 8555 §7.3.4): key identifier and base64url HMAC key."""
-
-    kid: str
-    hmac_key: str
-
-    def __repr__(self) -> str:
-        return f"<ExternalAccount {self.kid}>"
-
-
 class AccountRecord(Struct, frozen=True):
     """What `account.json` holds; times are POSIX."""
 
@@ -59,6 +54,14 @@ class AccountRecord(Struct, frozen=True):
     directory: str
     registered: float
     registered_again: float = 0.0
+    email: str = ""
+    """The contact that the CA has been told."""
+
+
+class Contact(JSONObjectWithFields):
+    """An account update (RFC 8555 §7.3.2)."""
+
+    contact: list[str] = field("contact")
 
 
 def account_directory(directory_url: str, kid: str) -> str:
@@ -98,8 +101,22 @@ class Accounts:
             if key is None or record is None:
                 async with self._exclusive():
                     key, record = await self._find_or_register(conversation)
+            key = await self._settle_key_change(conversation, key, record)
             conversation.sign_with(key, record.url)
+            if record.email != self._email:
+                await self._tell_contact(conversation, record)
             return key
+
+    async def _tell_contact(self, conversation: Conversation, record: AccountRecord) -> None:
+        """The operator has another address now. No certificate fails for it; the next attempt tries again."""
+        contact = Contact(contact=[f"mailto:{self._email}"] if self._email else [])
+        try:
+            await conversation.post("account", record.url, contact)
+        except IssueFailed as exc:
+            log.warning("account contact not changed", cause=exc.detail, ca=host_of(self._directory_url))
+            return
+        self._save(msgspec.structs.replace(record, email=self._email))
+        log.info("account contact changed", ca=host_of(self._directory_url))
 
     async def register_again(self, conversation: Conversation) -> None:
         """The CA does not know the account any more: register the same key, at most once a day.
@@ -116,10 +133,53 @@ class Accounts:
                     hint="is the directory URL the same as before, and does the CA keep its data?",
                 )
             url = await self._register(conversation, key)
-            self._save(AccountRecord(url, self._directory_url, record.registered, registered_again=now))
+            self._save(
+                AccountRecord(url, self._directory_url, record.registered, registered_again=now, email=self._email)
+            )
             log.warning(
                 "account registered again; CAA records that name the old one need a change", account=url, old=record.url
             )
+
+    async def change_key(self, conversation: Conversation) -> None:
+        """Give the account a new key; the CA knows the account by its URL, which stays. Raises: IssueFailed, StorageError."""
+        async with self._one_at_a_time, self._exclusive():
+            old, record, url = self._load_key(), self._load_record(), conversation.directory.key_change
+            if old is None or record is None or not url:
+                what = "there is no account yet" if url else "the CA does not change keys"
+                raise IssueFailed(ErrorClass.ACCOUNT, "account", what)
+            new = self._load_key("key.next.pem") or self._make_key("key.next.pem")
+            conversation.sign_with(old, record.url)
+            try:
+                await conversation.post("account", url, signed_by_new_key(record.url, old, new, url), repeatable=False)
+            except ProblemFailure:
+                if await self._find_quietly(conversation, new) != record.url:
+                    raise  # else it was changed already, before a crash
+            self._adopt_key()
+            log.info("account key changed", account=record.url, ca=host_of(self._directory_url))
+
+    async def _settle_key_change(self, conversation: Conversation, key: JWK, record: AccountRecord) -> JWK:
+        """The account's key after a key change that a crash may have interrupted."""
+        new = self._load_key("key.next.pem")
+        if new is None:
+            return key
+        if await self._find(conversation, new) != record.url:
+            self._storage.delete(f"{self.directory}/key.next.pem")  # the CA has never heard of it
+            return key
+        self._adopt_key()
+        return new
+
+    async def _find_quietly(self, conversation: Conversation, key: JWK) -> str:
+        try:
+            return await self._find(conversation, key)
+        except ProblemFailure:
+            return ""
+
+    def _adopt_key(self) -> None:
+        """One atomic replacement; the spare file goes afterwards."""
+        pem = self._storage.load(f"{self.directory}/key.next.pem")
+        assert pem is not None
+        self._storage.store(f"{self.directory}/key.pem", pem)
+        self._storage.delete(f"{self.directory}/key.next.pem")
 
     # -- registering ---------------------------------------------------------------------------------------------------
 
@@ -131,7 +191,9 @@ class Accounts:
         url = await self._find(conversation, key) if key is not None else ""
         if key is None:
             key = self._make_key()
-        record = AccountRecord(url or await self._register(conversation, key), self._directory_url, self._wall_clock())
+        email = "" if url else self._email  # an account that was found may have any contact
+        url = url or await self._register(conversation, key)
+        record = AccountRecord(url, self._directory_url, self._wall_clock(), email=email)
         self._save(record)
         log.info("account registered", account=record.url, ca=host_of(self._directory_url))
         return key, record
@@ -166,7 +228,8 @@ class Accounts:
         """The account key signed with the HMAC key that the CA handed out."""
         if self._external is None:
             return None
-        if not _BASE64URL.fullmatch(self._external.hmac_key):
+        hmac_key = self._hmac_key(self._external)
+        if not _BASE64URL.fullmatch(hmac_key):
             raise IssueFailed(
                 ErrorClass.ACCOUNT,
                 "account",
@@ -174,9 +237,16 @@ class Accounts:
                 hint="copy it anew",
             )
         endpoint = messages.Directory({"newAccount": new_account})
-        return messages.ExternalAccountBinding.from_data(
-            key.public_key(), self._external.kid, self._external.hmac_key, endpoint
-        )
+        return messages.ExternalAccountBinding.from_data(key.public_key(), self._external.kid, hmac_key, endpoint)
+
+    @staticmethod
+    def _hmac_key(external: ExternalAccount) -> str:
+        try:
+            return read_secret(external.hmac_key)
+        except CertificateError as exc:
+            raise IssueFailed(
+                ErrorClass.ACCOUNT, "account", str(exc), hint="check eab_hmac_file or eab_hmac_env"
+            ) from exc
 
     # -- storage -------------------------------------------------------------------------------------------------------
 
@@ -190,24 +260,24 @@ class Accounts:
             await self._sleep(1.0)
         raise IssueFailed(ErrorClass.LOCAL, "account", "another process holds the lock of the account for too long")
 
-    def _load_key(self) -> JWK | None:
-        pem = self._storage.load(f"{self.directory}/key.pem")
+    def _load_key(self, name: str = "key.pem") -> JWK | None:
+        pem = self._storage.load(f"{self.directory}/{name}")
         if pem is None:
             return None
         try:
             key = JWK.load(pem)
         except (josepy.errors.Error, ValueError, TypeError) as exc:
-            raise self._damaged("key.pem") from exc
+            raise self._damaged(name) from exc
         if not isinstance(key, JWKEC) or key.key.curve.name != "secp256r1":
-            raise self._damaged("key.pem")
+            raise self._damaged(name)
         return key
 
-    def _make_key(self) -> JWK:
+    def _make_key(self, name: str = "key.pem") -> JWK:
         private = ec.generate_private_key(ec.SECP256R1())
         pem = private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        self._storage.store(f"{self.directory}/key.pem", pem)
+        self._storage.store(f"{self.directory}/{name}", pem)
         return JWK.load(pem)
 
     def _load_record(self) -> AccountRecord | None:

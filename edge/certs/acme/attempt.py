@@ -24,6 +24,7 @@ from edge.certs.acme.proving import Prover
 from edge.certs.acme.resources import Order
 from edge.certs.acme.transport import nonsense
 from edge.certs.issuer import ErrorClass, IssueFailed, Journal, Progress
+from edge.config.acme_schema import USUAL, CertificateOptions
 
 MOST_FINALIZE_TRIES = 3
 """A finalize request whose reply was lost is sent again only if the order says that it never arrived."""
@@ -38,13 +39,16 @@ class Attempt(Struct):
     prover: Prover
     progress: Progress
     replaces: str
+    options: CertificateOptions = USUAL
 
     async def run(self) -> bytes:
         """The PEM chain. Raises: IssueFailed, StorageError."""
         self.progress("order")
         order = await resume_order(self.conversation, self.names, self.journal)
         if order is None:
-            order = await create_order(self.conversation, self.names, self.journal, replaces=self.replaces)
+            order = await create_order(
+                self.conversation, self.names, self.journal, replaces=self.replaces, options=self.options
+            )
         if order.status == "pending":
             order = await self._prove(order)
         limit = self.conversation.limits.finalize

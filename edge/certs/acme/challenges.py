@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Set
 
@@ -11,9 +12,11 @@ from msgspec import Struct
 
 from edge.certs.acme.resources import Authorization, Challenge
 from edge.certs.acme.tls_alpn import tls_alpn_answer
+from edge.certs.dns.provider import TXTRecord
 from edge.certs.publisher import HTTP01, ChallengeAnswer
+from edge.config.acme_schema import ChallengeKind
 
-PREFERENCE = ("http-01", "tls-alpn-01")
+PREFERENCE = ("http-01", "tls-alpn-01", "dns-01")
 """http-01 first: it passes TLS terminators and CDNs in front of this host, tls-alpn-01 does not."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22,128}")
@@ -31,6 +34,20 @@ class Experience(Struct, frozen=True):
         if success:
             return Experience(works=kind)
         return Experience(works="" if self.works == kind else self.works, failed=kind)
+
+
+def answerable_kinds(
+    authorization: Authorization, wanted: ChallengeKind, listeners: Set[str], *, has_dns: bool
+) -> frozenset[str]:
+    """The kinds that may be answered for one name; `listeners` are those that the listening sockets can.
+
+    A wildcard is proved by DNS alone and an address never is (RFC 8738 §7); for host names the operator's word counts."""
+    by_dns = frozenset({"dns-01"} if has_dns else ())
+    if authorization.wildcard:
+        return by_dns
+    if wanted == "auto" or (wanted == "dns-01" and authorization.identifier.type == "ip"):
+        return frozenset(listeners)
+    return by_dns if wanted == "dns-01" else frozenset(listeners) & {wanted}
 
 
 def choose(offered: Iterable[Challenge], answerable: Set[str], experience: Experience) -> Challenge | None:
@@ -60,10 +77,20 @@ def _rank(challenge: Challenge, experience: Experience) -> tuple[bool, bool, boo
     )
 
 
-def answer_for(authorization: Authorization, challenge: Challenge, account_key: JWK, now: float) -> ChallengeAnswer:
+def answer_for(
+    authorization: Authorization, challenge: Challenge, account_key: JWK, now: float
+) -> ChallengeAnswer | TXTRecord:
     """What has to be served for `challenge`. The key authorization is RFC 8555 §8.1's: token and key thumbprint."""
     name = authorization.identifier.value
     key_authorization = f"{challenge.token}.{b64encode(account_key.thumbprint()).decode()}"
     if challenge.type == "http-01":
         return HTTP01(name, challenge.token, key_authorization)
+    if challenge.type == "dns-01":
+        return dns_answer(name, key_authorization)
     return tls_alpn_answer(name, key_authorization, now)
+
+
+def dns_answer(name: str, key_authorization: str) -> TXTRecord:
+    """RFC 8555 §8.4: the digest of the key authorization, at the same place for a name and its wildcard."""
+    digest = hashlib.sha256(key_authorization.encode()).digest()
+    return TXTRecord(f"_acme-challenge.{name}", b64encode(digest).decode())

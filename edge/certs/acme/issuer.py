@@ -6,8 +6,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
-from edge.certs.acme.account import Accounts, ExternalAccount
+from josepy.jwk import JWK
+
+from edge.certs.acme.account import Accounts
 from edge.certs.acme.attempt import Attempt, within
 from edge.certs.acme.certificate_id import certificate_id
 from edge.certs.acme.conversation import Conversation
@@ -16,14 +19,20 @@ from edge.certs.acme.memory import ChallengeMemory
 from edge.certs.acme.network import Network
 from edge.certs.acme.ordering import refuse_wildcards
 from edge.certs.acme.presence import Presence
-from edge.certs.acme.problems import ProblemFailure
+from edge.certs.acme.problems import ProblemFailure, clean
 from edge.certs.acme.proving import Prover
+from edge.certs.acme.rehearsing import rehearse
 from edge.certs.acme.renewal_info import ask_renewal_info
 from edge.certs.acme.threads import call
-from edge.certs.acme.urls import host_of
-from edge.certs.issuer import Journal, Progress, RenewalAnswer
+from edge.certs.acme.urls import authority_of
+from edge.certs.dns.records import DNSRecords
+from edge.certs.issuer import ErrorClass, IssueFailed, Journal, Progress, RenewalAnswer
 from edge.certs.publisher import Publisher
+from edge.config.acme_schema import USUAL, CertificateOptions, ExternalAccount
 from edge.storage.contract import Storage
+from edge.telemetry.logs import get_logger
+
+log = get_logger("certs")
 
 _NAMES = {
     "acme-v02.api.letsencrypt.org": "Let's Encrypt",
@@ -31,11 +40,25 @@ _NAMES = {
 }
 
 
+MOST_OBSERVED = 3
+"""Names that are looked at from here after a failed validation; the first ones tell enough."""
+
+Observe: TypeAlias = Callable[[str, Publisher], Awaitable[str]]
+"""What is seen of a name from here, in one sentence or ""."""
+
+
+def ca_name(directory_url: str) -> str:
+    """What messages call a CA: a name people know, else host and port of its directory."""
+    authority = authority_of(directory_url)
+    return _NAMES.get(authority, authority)
+
+
 class AcmeIssuer:
     """An `Issuer` for the CA behind `directory_url`.
 
     `ca_file` adds a trust root for the directory's own TLS; `external_account` binds a new account to one made on the CA's web
-    site. Several attempts may run at once. Not shared between event loops.
+    site; `records` put proofs into DNS, and without them there are no wildcards; `staging` is the CA's test system;
+    `observe` looks at a name that was not validated. Several attempts may run at once. Not shared between event loops.
     """
 
     def __init__(
@@ -46,13 +69,19 @@ class AcmeIssuer:
         ca_file: str = "",
         email: str = "",
         external_account: ExternalAccount | None = None,
+        records: DNSRecords | None = None,
+        staging: AcmeIssuer | None = None,
+        observe: Observe | None = None,
         limits: Limits | None = None,
         wall_clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.name = _NAMES.get(host_of(directory_url), host_of(directory_url))
+        self.name = ca_name(directory_url)
         self._directory_url = directory_url
         self._ca_file = ca_file
+        self._records = records
+        self._staging = staging
+        self._observe = observe
         self._limits = limits or Limits()
         self._wall_clock = wall_clock
         self._sleep = sleep
@@ -74,9 +103,11 @@ class AcmeIssuer:
         *,
         replaces: bytes | None,
         progress: Progress,
+        options: CertificateOptions = USUAL,
     ) -> bytes:
         """The PEM chain, leaf first, as the CA gave it. Raises: IssueFailed, StorageError."""
-        refuse_wildcards(names)
+        if self._records is None:
+            refuse_wildcards(names)
         limit = self._limits.attempt
         async with (
             within(limit, "order", "the attempt came to no end", order_is_dead=False),
@@ -85,17 +116,48 @@ class AcmeIssuer:
             progress("account")
             await conversation.start(self._directory_url)
             key = await self._accounts.open(conversation)
-            prover = Prover(
-                conversation,
-                key,
-                publisher=publisher,
-                presence=self._presence,
-                memory=self._memory,
-                wall_clock=self._wall_clock,
-            )
+            prover = self._prover(conversation, key, publisher, options)
             predecessor = certificate_id(replaces) if replaces and conversation.directory.renewal_info else ""
-            attempt = Attempt(names, journal, conversation, prover, progress, predecessor)
-            return await self._run(attempt)
+            attempt = Attempt(names, journal, conversation, prover, progress, predecessor, options)
+            try:
+                return await self._run(attempt)
+            except IssueFailed as exc:
+                await self._enrich(exc, names, publisher)
+                raise
+
+    async def rehearse(
+        self, names: tuple[str, ...], publisher: Publisher, *, options: CertificateOptions = USUAL
+    ) -> bool:
+        """Prove the names at the CA's test system; False when there is none, or it is not to be had. Raises: IssueFailed when
+        it finds no proof."""
+        if self._staging is None:
+            return False
+        try:
+            await self._staging.prove(names, publisher, options)
+        except IssueFailed as exc:
+            if exc.error_class is not ErrorClass.VALIDATION:
+                log.info("no dry run", ca=self._staging.name, cause=exc.detail)
+                return False
+            detail = clean(f"in the dry run at {self._staging.name}: {exc.detail}")
+            raise IssueFailed(exc.error_class, exc.phase, detail, hint=exc.hint) from exc
+        return True
+
+    async def prove(self, names: tuple[str, ...], publisher: Publisher, options: CertificateOptions) -> None:
+        """Order, prove, and go away. Raises: IssueFailed, StorageError."""
+        limit = self._limits.attempt
+        async with (
+            within(limit, "order", "the dry run came to no end", order_is_dead=True),
+            self._talk() as conversation,
+        ):
+            await conversation.start(self._directory_url)
+            key = await self._accounts.open(conversation)
+            await rehearse(conversation, self._prover(conversation, key, publisher, options), names, options)
+
+    async def change_account_key(self) -> None:
+        """A new key for the account, for an operator who asks for it. Raises: IssueFailed, StorageError."""
+        async with self._talk() as conversation:
+            await conversation.start(self._directory_url)
+            await self._accounts.change_key(conversation)
 
     async def renewal_info(self, chain: bytes) -> RenewalAnswer:
         """The CA's advice for this certificate (PEM chain). Raises: IssueFailed."""
@@ -108,6 +170,30 @@ class AcmeIssuer:
         for network in list(self._networks):
             network.close()
         self._presence.leave_all()
+        if self._staging is not None:
+            await self._staging.close()
+
+    def _prover(
+        self, conversation: Conversation, key: JWK, publisher: Publisher, options: CertificateOptions
+    ) -> Prover:
+        return Prover(
+            conversation,
+            key,
+            publisher=publisher,
+            presence=self._presence,
+            records=self._records,
+            wanted=options.challenge,
+            memory=self._memory,
+            wall_clock=self._wall_clock,
+        )
+
+    async def _enrich(self, failure: IssueFailed, names: tuple[str, ...], publisher: Publisher) -> None:
+        """Put what is seen from here beside what the CA saw."""
+        if self._observe is None or failure.error_class is not ErrorClass.VALIDATION or "(dns-" in failure.detail:
+            return
+        failed = [name for name in names if name in failure.detail][:MOST_OBSERVED]
+        seen = await asyncio.gather(*(self._observe(name, publisher) for name in failed))
+        failure.hint = clean("; ".join(filter(None, [failure.hint, *seen])))
 
     async def _run(self, attempt: Attempt) -> bytes:
         """Once more with the account registered again when the CA has forgotten it."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 from acme import messages
 from josepy.json_util import field
 
@@ -13,6 +11,8 @@ from edge.certs.acme.resources import Order
 from edge.certs.acme.transport import nonsense
 from edge.certs.acme.urls import require_https, same_server
 from edge.certs.issuer import ErrorClass, IssueFailed, Journal
+from edge.config.acme_schema import CertificateOptions
+from edge.config.names import is_address
 from edge.telemetry.logs import get_logger
 
 log = get_logger("certs")
@@ -21,8 +21,8 @@ ALIVE = frozenset({"pending", "ready", "processing", "valid"})
 """Order statuses that lead to a certificate; any other one, also one of the future, does not."""
 
 SHORT_LIVED = "shortlived"
-"""The profile in which Let's Encrypt certifies IP addresses. Otherwise edge names no profile: the CA's default is what the
-CA recommends, and it changes with the years."""
+"""The profile in which Let's Encrypt certifies IP addresses. Otherwise edge names none unless it is told to: the CA's default
+is what the CA recommends, and it changes with the years."""
 
 
 class NewOrder(messages.NewOrder):
@@ -55,26 +55,36 @@ async def resume_order(conversation: Conversation, names: tuple[str, ...], journ
     return None
 
 
-async def create_order(conversation: Conversation, names: tuple[str, ...], journal: Journal, *, replaces: str) -> Order:
+async def create_order(
+    conversation: Conversation,
+    names: tuple[str, ...],
+    journal: Journal,
+    *,
+    replaces: str,
+    options: CertificateOptions,
+) -> Order:
     """A new order, its URL in the journal. `replaces` is an ARI identifier or "".
 
     A CA that dislikes the predecessor (replaced already, made by another account, unknown) fails the whole order, so it is
     asked once more without. Raises: IssueFailed, StorageError."""
+    profile = profile_for(names, conversation.directory.profiles, options)
     if not replaces:
-        return await _order(conversation, names, journal, None)
+        return await _order(conversation, names, journal, profile, None)
     try:
-        return await _order(conversation, names, journal, replaces)
+        return await _order(conversation, names, journal, profile, replaces)
     except ProblemFailure as exc:
         if exc.error_class is ErrorClass.RATE or exc.problem.kind in ("badNonce", "accountDoesNotExist"):
             raise
         log.info("ordering without naming the predecessor", cause=exc.detail)
-        return await _order(conversation, names, journal, None)
+        return await _order(conversation, names, journal, profile, None)
 
 
-async def _order(conversation: Conversation, names: tuple[str, ...], journal: Journal, replaces: str | None) -> Order:
+async def _order(
+    conversation: Conversation, names: tuple[str, ...], journal: Journal, profile: str | None, replaces: str | None
+) -> Order:
     message = NewOrder(
         identifiers=[_identifier(name) for name in names],
-        profile=profile_for(names, conversation.directory.profiles),
+        profile=profile,
         replaces=replaces,
     )
     reply = await conversation.post("order", conversation.directory.new_order, message, repeatable=replaces is None)
@@ -94,23 +104,25 @@ def refuse_wildcards(names: tuple[str, ...]) -> None:
             raise IssueFailed(
                 ErrorClass.POLICY,
                 "order",
-                f"{name} is a wildcard: CAs want it proved by a DNS record, which edge cannot make",
-                hint="list the host names one by one, or bring a certificate with --cert and --key",
+                f"{name} is a wildcard: CAs want it proved by a DNS record, and there is no [acme.dns] to make one",
+                hint="say in [acme.dns] how DNS is changed, list the host names one by one, or bring cert and key",
             )
 
 
-def profile_for(names: tuple[str, ...], offered: frozenset[str]) -> str | None:
-    """The certificate profile to ask for, None for the CA's default."""
+def profile_for(names: tuple[str, ...], offered: frozenset[str], options: CertificateOptions) -> str | None:
+    """The certificate profile to ask for, None for the CA's default. Raises: IssueFailed when a required one is not offered."""
+    if options.profile in offered and options.profile:
+        return options.profile
+    if options.profile_required:
+        raise IssueFailed(
+            ErrorClass.POLICY,
+            "order",
+            clean(
+                f"the CA does not offer the profile {options.profile}; it offers {', '.join(sorted(offered)) or 'none'}"
+            ),
+            hint="change profile, drop profile_required, or ask another CA",
+        )
     return SHORT_LIVED if SHORT_LIVED in offered and any(map(is_address, names)) else None
-
-
-def is_address(name: str) -> bool:
-    """Whether a name is an IP address."""
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _identifier(name: str) -> messages.Identifier:

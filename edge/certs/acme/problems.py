@@ -146,6 +146,20 @@ def classify(problem: Problem, *, validating: bool, waits: bool) -> ErrorClass:
     return ErrorClass.POLICY if 400 <= problem.status < 500 else ErrorClass.TRANSPORT
 
 
+_ABOUT_NAMES = ("identifier", "domain", "hostname", "certificates", "authorizations", '"')
+"""Words in the details of limits that count per name or per set of names (Let's Encrypt quotes the names)."""
+
+
+def concerns_everybody(problem: Problem) -> bool:
+    """Whether a rate limit is about the account or the whole CA, rather than about the names of this order."""
+    if problem.status == 503:
+        return True
+    if problem.identifier or problem.subproblems:
+        return False
+    words = problem.detail.lower()
+    return not any(word in words for word in _ABOUT_NAMES)
+
+
 def hint_for(problem: Problem, error_class: ErrorClass) -> str:
     """One sentence for the operator, or ""."""
     if error_class is ErrorClass.RATE and "unpause" in problem.detail.lower():
@@ -175,6 +189,7 @@ def failure(
         retry_after=retry_after,
         hint=hint_for(problem, error_class),
         order_is_dead=order_is_dead or error_class is ErrorClass.ORDER,
+        is_shared=error_class is ErrorClass.RATE and concerns_everybody(problem),
     )
     raised.problem = problem
     return raised

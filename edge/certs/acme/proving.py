@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 from josepy.json_util import JSONObjectWithFields
 from josepy.jwk import JWK
 
-from edge.certs.acme.challenges import answer_for, choose
+from edge.certs.acme.challenges import answer_for, answerable_kinds, choose
 from edge.certs.acme.conversation import Conversation
 from edge.certs.acme.memory import ChallengeMemory
 from edge.certs.acme.presence import Presence
 from edge.certs.acme.problems import clean, failure, parse_problem
 from edge.certs.acme.resources import Authorization, Challenge, Order
+from edge.certs.dns.provider import TXTRecord
+from edge.certs.dns.records import DNSRecords
 from edge.certs.issuer import ErrorClass, IssueFailed
-from edge.certs.publisher import Publisher
+from edge.certs.publisher import ChallengeAnswer, Publisher
+from edge.config.acme_schema import ChallengeKind
 
 
 class Ready(JSONObjectWithFields):
@@ -26,7 +30,7 @@ class Ready(JSONObjectWithFields):
 
 
 class Prover:
-    """Proves names for one account, through one publisher."""
+    """Proves names for one account, through one publisher, and through DNS where there is a way to change it."""
 
     def __init__(
         self,
@@ -35,6 +39,8 @@ class Prover:
         *,
         publisher: Publisher,
         presence: Presence,
+        records: DNSRecords | None,
+        wanted: ChallengeKind,
         memory: ChallengeMemory,
         wall_clock: Callable[[], float],
     ) -> None:
@@ -42,6 +48,8 @@ class Prover:
         self._account_key = account_key
         self._publisher = publisher
         self._presence = presence
+        self._records = records
+        self._wanted = wanted
         self._memory = memory
         self._wall_clock = wall_clock
 
@@ -62,9 +70,9 @@ class Prover:
             raise verdict(authorization, None)
         challenge = self._choose(authorization)
         answer = answer_for(authorization, challenge, self._account_key, self._wall_clock())
-        async with self._presence.presented(self._publisher, answer):
+        async with self._presented(answer):
             final = await self._ask_to_look(url, challenge)
-        name = authorization.identifier.value
+        name = authorization.name
         if final.status == "valid":
             self._memory.learn(name, challenge.type, success=True)
             return
@@ -72,6 +80,12 @@ class Prover:
         if failed.error_class is ErrorClass.VALIDATION:
             self._memory.learn(name, challenge.type, success=False)
         raise failed
+
+    def _presented(self, answer: ChallengeAnswer | TXTRecord) -> AbstractAsyncContextManager[None]:
+        if not isinstance(answer, TXTRecord):
+            return self._presence.presented(self._publisher, answer)
+        assert self._records is not None  # else dns-01 would not have been chosen
+        return self._records.presented(answer)
 
     async def _ask_to_look(self, url: str, challenge: Challenge) -> Authorization:
         if challenge.status == "pending":  # else the CA has been asked before a crash, and may refuse to be asked again
@@ -81,8 +95,9 @@ class Prover:
         )
 
     def _choose(self, authorization: Authorization) -> Challenge:
-        name = authorization.identifier.value
-        answerable = self._publisher.challenge_kinds()
+        name = authorization.name
+        listeners = self._publisher.challenge_kinds()
+        answerable = answerable_kinds(authorization, self._wanted, listeners, has_dns=self._records is not None)
         challenge = choose(authorization.challenges or (), answerable, self._memory.recall(name))
         if challenge is None:
             offered = ", ".join(sorted(challenge.type for challenge in authorization.challenges or ())) or "nothing"
@@ -92,14 +107,15 @@ class Prover:
                 clean(
                     f"{name}: the CA offers {offered}; this server can answer {', '.join(sorted(answerable)) or 'none'}"
                 ),
-                hint="http-01 needs --http-port 80, tls-alpn-01 needs --https-port 443 (as visitors see them)",
+                hint="http-01 needs --http-port 80, tls-alpn-01 needs --https-port 443 (as visitors see them), dns-01 and every"
+                " wildcard need [acme.dns]",
             )
         return challenge
 
 
 def verdict(authorization: Authorization, kind: str | None) -> IssueFailed:
     """The failure of an authorization that is final and not valid. `kind` is the challenge we answered."""
-    name = clean(authorization.identifier.value)
+    name = clean(authorization.name)
     failed = next((challenge for challenge in authorization.challenges or () if challenge.error is not None), None)
     if authorization.status == "invalid" and failed is not None:
         about = f"{name} ({failed.type})"
@@ -124,4 +140,5 @@ def _together(failures: list[BaseException]) -> BaseException:
         retry_after=first.retry_after,
         hint=first.hint,
         order_is_dead=any(one.order_is_dead for one in issue_failures),
+        is_shared=first.is_shared,
     )

@@ -27,6 +27,7 @@ class Directory(Struct, frozen=True, rename="camel"):
     new_account: _Url
     new_order: _Url
     renewal_info: _Url | None = None
+    key_change: _Url | None = None
     meta: Any = None
 
     @property
@@ -70,6 +71,12 @@ class Authorization(Struct, frozen=True):
     identifier: Identifier
     status: str
     challenges: list[Challenge] | None = None
+    wildcard: bool | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is for, as certificates name it: the identifier of a wildcard is its base domain (RFC 8555 §7.1.3)."""
+        return f"*.{self.identifier.value}" if self.wildcard else self.identifier.value
 
 
 class SuggestedWindow(Struct, frozen=True):
@@ -89,7 +96,13 @@ class RenewalDocument(Struct, frozen=True):
 def read_directory(reply: Reply) -> Directory:
     """The directory, with every URL in it https. Raises: IssueFailed."""
     directory = reply.decode(Directory, "account")
-    for url in (directory.new_nonce, directory.new_account, directory.new_order, directory.renewal_info):
+    for url in (
+        directory.new_nonce,
+        directory.new_account,
+        directory.new_order,
+        directory.renewal_info,
+        directory.key_change,
+    ):
         try:
             if url:
                 require_https(url)

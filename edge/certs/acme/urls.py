@@ -15,6 +15,16 @@ def host_of(url: str) -> str:
         return "the CA"
 
 
+def authority_of(url: str) -> str:
+    """Host and, unless it is 443, port: what tells two servers apart."""
+    host = host_of(url)
+    try:
+        port = urlsplit(url).port
+    except ValueError:
+        port = None
+    return host if port in (None, 443) else f"{host}:{port}"
+
+
 def require_https(url: str) -> None:
     """Raises: ValueError for a URL that is not https, or carries a user name (RFC 8555 §6.1: all interactions are TLS)."""
     parts = urlsplit(url)

@@ -22,8 +22,9 @@ from edge.certs.acme.ordering import profile_for
 from edge.certs.acme.presence import Presence
 from edge.certs.acme.resources import Authorization, Challenge, Identifier
 from edge.certs.acme.tls_alpn import ACME_IDENTIFIER, tls_alpn_answer
-from edge.certs.issuer import IssueFailed
+from edge.certs.issuer import ErrorClass, IssueFailed
 from edge.certs.publisher import HTTP01, TLSALPN01
+from edge.config.acme_schema import USUAL, CertificateOptions
 from edge.errors import StorageError
 from edge.storage.filesystem import FileSystemStorage
 from tests.certs.acme.fakes import FakePublisher, challenge_context
@@ -132,9 +133,19 @@ def test_what_has_no_identifier(tmp_path: Path) -> None:
 
 def test_the_profile_is_the_cas_default_but_for_addresses() -> None:
     """Only addresses ask for a profile, and only for one that is offered."""
-    assert profile_for(("a.test",), frozenset({"classic", "shortlived"})) is None
-    assert profile_for(("a.test", "192.0.2.1"), frozenset({"classic", "shortlived"})) == "shortlived"
-    assert profile_for(("::1",), frozenset({"classic"})) is None
+    assert profile_for(("a.test",), frozenset({"classic", "shortlived"}), USUAL) is None
+    assert profile_for(("a.test", "192.0.2.1"), frozenset({"classic", "shortlived"}), USUAL) == "shortlived"
+    assert profile_for(("::1",), frozenset({"classic"}), USUAL) is None
+
+
+def test_a_preferred_profile_is_passed_over_and_a_required_one_is_not() -> None:
+    """Preferred: asked for where it is offered. Required: nothing is ordered without it, and the failure tells the choice."""
+    offered = frozenset({"classic", "tlsserver"})
+    assert profile_for(("a.test",), offered, CertificateOptions(profile="tlsserver")) == "tlsserver"
+    assert profile_for(("a.test",), offered, CertificateOptions(profile="other")) is None
+    with pytest.raises(IssueFailed, match="it offers classic, tlsserver") as caught:
+        profile_for(("a.test",), offered, CertificateOptions(profile="other", profile_required=True))
+    assert caught.value.error_class is ErrorClass.POLICY
 
 
 @pytest.mark.parametrize(

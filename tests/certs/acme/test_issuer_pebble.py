@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from edge.certs.acme.account import ExternalAccount
 from edge.certs.acme.issuer import AcmeIssuer
 from edge.certs.issuer import ErrorClass, IssueFailed
-from edge.certs.publisher import HTTP01, TLSALPN01
+from edge.certs.publisher import HTTP01, TLSALPN01, Publisher
+from edge.config.acme_schema import ExternalAccount
+from edge.config.secret import Secret
 from edge.storage.filesystem import FileSystemStorage
 from tests.certs.acme.fakes import Crash, FakeJournal, FakePublisher, general_name
 from tests.pebble import Pebble
@@ -246,13 +247,18 @@ def test_a_ca_that_forgot_the_account_gets_it_again_once_a_day(tmp_path: Path) -
         )
 
 
-def test_an_external_account_is_bound(tmp_path: Path) -> None:
+def test_an_external_account_is_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A CA with customer accounts gets the binding; without one the failure says what it wants."""
     secret = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
+    monkeypatch.setenv("EDGE_TEST_EAB", secret)
+    monkeypatch.setenv("EDGE_TEST_BAD", "!")
+    good, bad, none = (
+        ExternalAccount("kid-1", Secret(variable=f"EDGE_TEST_{name}")) for name in ("EAB", "BAD", "NONE")
+    )
     with Pebble(external_accounts={"kid-1": secret}) as ca:
-        bound = issuer_for(ca, tmp_path / "s", external_account=ExternalAccount("kid-1", secret))
+        bound = issuer_for(ca, tmp_path / "s", external_account=good)
         asyncio.run(issue(ca, bound, FakeJournal(("a.test",)), FakePublisher()))
-        for external, words in ((None, "account"), (ExternalAccount("kid-1", "!"), "base64url")):
+        for external, words in ((None, "account"), (bad, "base64url"), (none, "not set")):
             unbound = issuer_for(ca, tmp_path / "t", external_account=external)
             with pytest.raises(IssueFailed, match=words) as caught:
                 asyncio.run(issue(ca, unbound, FakeJournal(("a.test",)), FakePublisher()))
@@ -313,3 +319,76 @@ def test_renewal_information_is_read(pebble: Pebble, tmp_path: Path) -> None:
     for garbage in (inverted, "{", "[]", '{"suggestedWindow": {"start": "2026-01-01T00:00:00", "end": "2026-01-02"}}'):
         pebble.set_renewal_info(chain, garbage)
         assert asyncio.run(issuer_for(pebble, tmp_path / "s").renewal_info(chain)).info is None
+
+
+def test_a_changed_contact_is_told_once(tmp_path: Path) -> None:
+    """A new e-mail address in the configuration reaches the account with the next attempt; none takes it away."""
+    with Pebble(nonce_reject=0) as ca:
+        for email, updates in (("", 0), ("a@example.com", 1), ("a@example.com", 1), ("b@example.com", 2), ("", 3)):
+            issuer = issuer_for(ca, tmp_path / "s", email=email)
+            asyncio.run(issue(ca, issuer, FakeJournal(("a.test",)), FakePublisher()))
+            record = json.loads(next((tmp_path / "s" / "accounts").glob("*/account.json")).read_text())
+            assert record["email"] == email
+            assert ca.requests("/my-account/") == updates
+
+
+def test_a_rehearsal_proves_and_orders_nothing(pebble: Pebble, tmp_path: Path) -> None:
+    """The test system sees an order and a proof and no finalize; its authorizations are given back; its failure says where."""
+    staging = issuer_for(pebble, tmp_path / "staging")
+    issuer = issuer_for(pebble, tmp_path / "s", staging=staging)
+    publisher = FakePublisher()
+
+    async def main() -> None:
+        async with publisher.listening(pebble.http_port, pebble.tls_port):
+            assert await issuer.rehearse(("dry.test",), publisher)
+            assert len(publisher.history) == 1
+            assert await issuer.rehearse(("dry.test",), publisher), "again, and proved again"
+            assert len(publisher.history) == 2
+            publisher.silent = True
+            with pytest.raises(IssueFailed, match="in the dry run at localhost") as caught:
+                await issuer.rehearse(("dry.test",), publisher)
+            assert caught.value.error_class is ErrorClass.VALIDATION
+            await issuer.close()
+
+    finalized = pebble.requests("/finalize-order")
+    asyncio.run(main())
+    assert pebble.requests("/finalize-order") == finalized
+    assert not asyncio.run(staging.rehearse(("dry.test",), publisher)), "a CA without a test system"
+    away = AcmeIssuer("https://127.0.0.1:1/dir", FileSystemStorage(tmp_path / "a"), sleep=quickly)
+    assert not asyncio.run(issuer_for(pebble, tmp_path / "s", staging=away).rehearse(("dry.test",), publisher))
+
+
+def test_an_account_gets_a_new_key_and_stays_the_same(pebble: Pebble, tmp_path: Path) -> None:
+    """The URL is the old one, the next order is signed with the new key; a crash before it was adopted is made up for by the next attempt."""
+    issuer = issuer_for(pebble, tmp_path / "s")
+    asyncio.run(issue(pebble, issuer, FakeJournal(("a.test",)), FakePublisher()))
+    (directory,) = (tmp_path / "s" / "accounts").iterdir()
+    first = (directory / "key.pem").read_bytes()
+    url = json.loads((directory / "account.json").read_text())["url"]
+    asyncio.run(issuer_for(pebble, tmp_path / "s").change_account_key())
+    second = (directory / "key.pem").read_bytes()
+    assert second != first
+    (directory / "key.next.pem").write_bytes(second)
+    (directory / "key.pem").write_bytes(first)  # as if the process had died in between
+    asyncio.run(issue(pebble, issuer_for(pebble, tmp_path / "s"), FakeJournal(("a.test",)), FakePublisher()))
+    assert (directory / "key.pem").read_bytes() == second
+    assert not (directory / "key.next.pem").exists()
+    names = ("b.test",)
+    asyncio.run(issue(pebble, issuer_for(pebble, tmp_path / "s"), FakeJournal(names), FakePublisher(), names=names))
+    assert json.loads((directory / "account.json").read_text())["url"] == url
+    with pytest.raises(IssueFailed, match="no account yet"):
+        asyncio.run(issuer_for(pebble, tmp_path / "new").change_account_key())
+
+
+def test_a_failed_validation_tells_what_is_seen_from_here(pebble: Pebble, tmp_path: Path) -> None:
+    """The CA's words stay the cause; our own observation goes into the hint."""
+
+    async def observe(name: str, _: Publisher) -> str:
+        return f"seen from here: {name} leads to another server"
+
+    publisher = FakePublisher("http-01")
+    publisher.silent = True
+    issuer = issuer_for(pebble, tmp_path / "s", observe=observe)
+    with pytest.raises(IssueFailed) as caught:
+        asyncio.run(issue(pebble, issuer, FakeJournal(("seen.test",)), publisher, names=("seen.test",)))
+    assert caught.value.hint.endswith("seen from here: seen.test leads to another server")
