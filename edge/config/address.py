@@ -11,12 +11,13 @@ from msgspec import Struct, structs
 class UpstreamAddress(Struct, frozen=True, omit_defaults=True):
     """A TCP origin (`host`, `port`) or a unix socket (`path`); the other part is empty.
 
-    `weight` is its share of the requests relative to the other origins of its site.
+    `tls`: the origin speaks HTTPS. `weight` is its share of the requests relative to the other origins of its site.
     """
 
     host: str = ""
     port: int = 0
     path: str = ""
+    tls: bool = False
     weight: int = 1
 
     def __str__(self) -> str:
@@ -24,16 +25,18 @@ class UpstreamAddress(Struct, frozen=True, omit_defaults=True):
         if self.path:
             return f"unix:{self.path}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return f"https://{host}:{self.port}" if self.tls else f"{host}:{self.port}"
 
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?").fullmatch
 _PORT = re.compile(r"[0-9]{1,5}").fullmatch
+_ENDS_WITH_PORT = re.compile(r".*:[^\]]*", re.DOTALL).fullmatch
 _WEIGHT = re.compile(r"weight=([1-9][0-9]{0,2})").fullmatch
 
 
 def parse_upstream(text: str) -> UpstreamAddress:
-    """`127.0.0.1:8000`, `[::1]:8000`, `http://host:port`, `:8000`, `8000`, or `unix:/run/app.sock`; perhaps ` weight=2` behind.
+    """`127.0.0.1:8000`, `[::1]:8000`, `http://host:port`, `https://host[:port]`, `:8000`, `8000`, or `unix:/run/app.sock`;
+    perhaps ` weight=2` behind.
 
     Raises: ValueError with one sentence that says what is wrong and shows the right form.
     """
@@ -59,15 +62,18 @@ def _parse_place(text: str) -> UpstreamAddress:
             raise ValueError(f"{text!r}: the kernel takes socket paths of at most 107 bytes")
         return UpstreamAddress(path=path)
     scheme, separator, rest = text.rpartition("://")
-    if separator and scheme != "http":
-        raise ValueError(f"{text!r}: this version speaks http:// to upstreams, not {scheme}://")
+    if separator and scheme not in ("http", "https"):
+        raise ValueError(f"{text!r}: this version speaks http:// and https:// to upstreams, not {scheme}://")
+    tls = scheme == "https"
     rest = rest.removesuffix("/")
+    if tls and rest and not _ENDS_WITH_PORT(rest):
+        rest += ":443"
     host, port = _split_host_port(rest)
     if not _PORT(port) or not 0 < int(port) < 65536:
         raise ValueError(f"{text!r}: write host:port, like 127.0.0.1:8000, or unix:/run/app.sock")
     if not (_HOST(host) or _is_ipv6(host)):
         raise ValueError(f"{text!r}: {host!r} is no host name or address")
-    return UpstreamAddress(host=host, port=int(port))
+    return UpstreamAddress(host=host, port=int(port), tls=tls)
 
 
 def _is_ipv6(host: str) -> bool:

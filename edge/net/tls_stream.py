@@ -32,7 +32,9 @@ class TLSStream(SocketStream):
         loop: asyncio.AbstractEventLoop,
         context: ssl.SSLContext,
     ) -> None:
-        tls = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        self._adopt(context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False), listener, loop)
+
+    def _adopt(self, tls: ssl.SSLSocket, listener: StreamListener, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(tls, listener, loop)
         self.tls = tls
 
@@ -53,16 +55,20 @@ class TLSStream(SocketStream):
                 self._writing = True
                 self._loop.add_writer(self._fd, self._on_handshake)
             return
-        except OSError:
+        except OSError as error:
             # ssl.SSLError is an OSError; its text holds the peer's bytes and is not passed on.
             self._reading = True  # the handshake's reader is registered: let `_lose` remove it
-            self._lose("handshake-failed")
+            self._lose(self._handshake_word(error))
             return
         self._stop_writing()
         self._reading = True
         self._loop.add_reader(self._fd, self._on_readable)
         self.last_progress = self._loop.time()
         self.listener.stream_opened()
+
+    @staticmethod
+    def _handshake_word(error: OSError) -> str:  # noqa: ARG004  # visitors' errors are all alike to us
+        return "handshake-failed"
 
     def _lose(self, reason: str) -> None:
         self._loop.remove_reader(self._fd)

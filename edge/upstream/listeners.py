@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from edge.http.exchange import Buffer
 from edge.http.message import Fields, ResponseHead
+from edge.net.socket_stream import SocketStream
+from edge.net.stream import StreamListener
 
 if TYPE_CHECKING:
     from edge.upstream.connection import OriginConnection
+
+
+NewStream: TypeAlias = Callable[[socket.socket, StreamListener, asyncio.AbstractEventLoop], SocketStream]
+"""Makes the byte stream of a new connection: plain, or with TLS inside."""
 
 
 class Opener(Protocol):

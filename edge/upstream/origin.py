@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from edge.config.address import UpstreamAddress
+from edge.net.socket_stream import SocketStream
 from edge.telemetry.logs import get_logger
 from edge.upstream.connection import OriginConnection
 from edge.upstream.health import OriginHealth
+from edge.upstream.listeners import NewStream
 from edge.upstream.pool import IdlePool
 
 log = get_logger("upstream")
@@ -14,8 +16,9 @@ log = get_logger("upstream")
 class Origin:
     """One origin server. Says once when it stops accepting connections, and once when it accepts them again."""
 
-    def __init__(self, address: UpstreamAddress) -> None:
+    def __init__(self, address: UpstreamAddress, new_stream: NewStream = SocketStream) -> None:
         self.address = address
+        self.new_stream = new_stream
         self.name = str(address).encode()
         self.weight = address.weight
         self.pool: IdlePool[OriginConnection] = IdlePool()

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from edge.config.address import UpstreamAddress
 from edge.config.schema import Balancing
 from edge.http.exchange import Exchange
 from edge.http.message import Fields
 from edge.net.deadlines import Deadlines
+from edge.net.tls_client import TLSClientStream, new_client_context
 from edge.upstream.balancer import sticky_id
 from edge.upstream.claim import Claim
 from edge.upstream.connect import Claimer, ConnectAttempt
@@ -27,8 +29,22 @@ from edge.upstream.resolver import Resolver
 NO_HOLD = Balancing(hold_seconds=0)
 
 
+def new_origins(addresses: Sequence[UpstreamAddress], ca_file: str) -> list[Origin]:
+    """An origin for each address; all with TLS share a context, and with it their roots. Raises: StartError."""
+    if not any(address.tls for address in addresses):
+        return [Origin(address) for address in addresses]
+    context = new_client_context(ca_file)
+    return [
+        Origin(address, partial(TLSClientStream, context=context, server_name=address.host))
+        if address.tls
+        else Origin(address)
+        for address in addresses
+    ]
+
+
 class Upstream:
-    """The origins of one site, in one worker. `site_name` is the Host that health probes ask for.
+    """The origins of one site, in one worker. `site_name` is the Host that health probes ask for; `ca_file` holds roots for
+    `https://` origins besides the system's. Raises: StartError when it cannot be used.
 
     `key_of` reads from a request what the policy wants to know; None when it wants nothing. `has_choice`: there are several
     origins, so verdicts about answers matter.
@@ -41,8 +57,9 @@ class Upstream:
         loop: asyncio.AbstractEventLoop,
         balancing: Balancing = NO_HOLD,
         site_name: str = "localhost",
+        ca_file: str = "",
     ) -> None:
-        self.origins = [Origin(address) for address in addresses]
+        self.origins = new_origins(addresses, ca_file)
         self.has_choice = len(self.origins) > 1
         self.key_of: Callable[[Exchange], bytes] | None = new_key_reader(balancing) if self.has_choice else None
         self._balancer = new_balancer(balancing.policy)

@@ -18,6 +18,10 @@ from tests.config.workspace import must_be_one_line
         (":8000", "127.0.0.1:8000"),
         ("http://app:8000", "app:8000"),
         ("http://app:8000/", "app:8000"),
+        ("https://app.test", "https://app.test:443"),
+        ("https://app.test:8443/", "https://app.test:8443"),
+        ("https://[::1]", "https://[::1]:443"),
+        ("https://[::1]:8443", "https://[::1]:8443"),
         ("my_app.internal:80", "my_app.internal:80"),
         ("[::1]:8000", "[::1]:8000"),
         ("unix:/run/app.sock", "unix:/run/app.sock"),
@@ -31,7 +35,7 @@ def test_an_address_is_written_in_the_ways_people_know(written: str, shown: str)
 
 @pytest.mark.parametrize(
     "written",
-    ["", "127.0.0.1", "app", "app:0", "app:65536", "app:80x", "app:" + "9" * 5000, "https://app:443", "unix:app.sock", "a b:80",
+    ["", "127.0.0.1", "app", "app:0", "app:65536", "app:80x", "app:" + "9" * 5000, "https://", "ftp://app:21", "unix:app.sock", "a b:80",
      "[::::]:80", "[]:80", "::1:80", "u@h:80", "app:80/path", "unix:/" + "a" * 200, "unix:/run/a\0b", "app:²", "http://app"],
 )  # fmt: skip
 def test_what_is_no_address_is_refused_with_a_sentence(written: str) -> None:
@@ -41,7 +45,7 @@ def test_what_is_no_address_is_refused_with_a_sentence(written: str) -> None:
     assert str(caught.value).isprintable()
 
 
-@given(st.text(max_size=40) | st.from_regex(r"(unix:|http://)?[\[\]0-9a-f:./]{0,20}", fullmatch=True))
+@given(st.text(max_size=40) | st.from_regex(r"(unix:|https?://)?[\[\]0-9a-f:./]{0,20}", fullmatch=True))
 def test_any_text_is_an_address_or_refused(text: str) -> None:
     """There is no third outcome, and an address is a host with a port or a path."""
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ class ReadersMachine:
             name, has_value, value = word.partition("=")
             if not has_value:
                 value = next(words, "")
-            if name == "--static":
+            if name in ("--static", "--media", "--internal"):
                 value = f"{value.partition('=')[0]}={self._directory}"
             elif name == "--access-log":
                 value = value if value in ("-", "off") else str(self._log)
@@ -82,12 +83,28 @@ class ReadersMachine:
     def _paths(self, text: str) -> Iterator[tuple[str, Path]]:
         document = tomllib.loads(text)
         for site in document.get("site", []):
-            yield from ((directory, self._directory) for directory in site.get("static", {}).values())
+            for key in ("static", "media", "internal"):
+                yield from ((directory, self._directory) for directory in site.get(key, {}).values())
+            yield from ((page, self._config) for page in site.get("error_pages", {}).values())
             yield from ((site[key], path) for key, path in self._pair.items() if key in site)
         access = document.get("log", {}).get("access", "-")
         if access not in ("-", "off"):
             yield access, self._log
+        yield from ((written, self._key) for written in _secret_files(document))
 
     @property
     def _pair(self) -> dict[str, Path]:
         return {"cert": self._certificate, "key": self._key}
+
+
+def _secret_files(value: Any) -> Iterator[str]:
+    """Values of keys like `eab_hmac_file`, wherever they stand."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _secret_files(each)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            if key.endswith("_file") and isinstance(each, str):
+                yield each
+            else:
+                yield from _secret_files(each)

@@ -46,11 +46,16 @@ class Scene:
     """What a test drives."""
 
     def __init__(
-        self, addresses: list[UpstreamAddress], origins: list[ScriptedOrigin], max_body: int, balancing: Balancing
+        self,
+        addresses: list[UpstreamAddress],
+        origins: list[ScriptedOrigin],
+        max_body: int,
+        balancing: Balancing,
+        ca_file: str = "",
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.deadlines = Deadlines()
-        self.upstream = Upstream(addresses, self.deadlines, self.loop, balancing, "a.test")
+        self.upstream = Upstream(addresses, self.deadlines, self.loop, balancing, "a.test", ca_file)
         self.proxy = Proxy(self.upstream, max_body, self.loop)
         self.origins = origins
 

@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TypeAlias
@@ -72,11 +73,16 @@ Script: TypeAlias = Callable[[Visit], Awaitable[None]]
 
 
 class ScriptedOrigin:
-    """`async with ScriptedOrigin(script) as origin`: every connection runs the script, then is closed."""
+    """`async with ScriptedOrigin(script) as origin`: every connection runs the script, then is closed.
 
-    def __init__(self, script: Script, path: str = "") -> None:
+    With `tls` it speaks TLS; `host` is what its address says, should that not be 127.0.0.1.
+    """
+
+    def __init__(self, script: Script, path: str = "", *, tls: ssl.SSLContext | None = None, host: str = "") -> None:
         self._script = script
         self._path = path
+        self._tls = tls
+        self._host = host or "127.0.0.1"
         self._visits: set[asyncio.Task[None]] = set()
         self.connections = 0
         self.heads: list[bytes] = []
@@ -87,8 +93,9 @@ class ScriptedOrigin:
             self._server = await asyncio.start_unix_server(self._accept, self._path)
             self.address = UpstreamAddress(path=self._path)
         else:
-            self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-            self.address = UpstreamAddress("127.0.0.1", self._server.sockets[0].getsockname()[1])
+            self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
+            port = self._server.sockets[0].getsockname()[1]
+            self.address = UpstreamAddress(self._host, port, tls=self._tls is not None)
         return self
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
