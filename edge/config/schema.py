@@ -30,7 +30,7 @@ class KeyPair(Struct, frozen=True):
     key: str
 
 
-class Balancing(Struct, frozen=True):
+class Balancing(Struct, frozen=True, omit_defaults=True):
     """Which origin of a site gets a request, and what happens while none accepts any."""
 
     policy: Literal["round_robin", "least_connections", "hash_client", "hash_header", "sticky_cookie"] = "round_robin"
@@ -45,7 +45,7 @@ class Balancing(Struct, frozen=True):
     """How long a request waits while all origins refuse connections, as during a restart; 0 answers 502 at once."""
 
 
-class Site(Struct, frozen=True):
+class Site(Struct, frozen=True, omit_defaults=True):
     """What is served for one set of names."""
 
     names: tuple[str, ...]
