@@ -66,6 +66,11 @@ class CertificateTask:
         """Publish what is on disk, or a placeholder. Never raises for a bad disk, never asks a CA."""
         self._record.load(self._rng.random())
 
+    @property
+    def renewal(self) -> float | None:
+        """When the certificate in service is to be renewed, in POSIX seconds; None when there is none."""
+        return self._record.state.renew_at if self._record.live else None
+
     def forgive(self) -> None:
         """The operator changed something about this site: forget the backoff and look again now."""
         if self._record.state.failures:
@@ -179,7 +184,7 @@ class CertificateTask:
         return outcome.how
 
     def _note_progress(self, phase: str) -> None:
-        log.info("certificate progress", name=self.spec.name, phase=phase)
+        log.info("certificate progress", name=self.spec.name, phase=phase, ca=self._issuer.name)
 
     def _note_success(self, stored: Stored, *, saved: bool) -> None:
         self._record.issued(stored, saved=saved)

@@ -21,6 +21,7 @@ from edge.certs.certificate_task import CertificateTask
 from edge.certs.housekeeping import retire_unused
 from edge.certs.identifiers import CertificateSpec, is_shallow_wildcard, plan_certificates
 from edge.certs.issuer import Issuer
+from edge.certs.messages import utc
 from edge.certs.own import CHECK_INTERVAL, OwnKeys
 from edge.certs.pacing import Bucket, OrderGate
 from edge.certs.placeholder import REFRESHED_AFTER
@@ -76,6 +77,7 @@ class Manager:
         """Returns once everything on disk has been published, with placeholders for what is missing."""
         self._own.refresh(_pairs(self._config), self._now())
         self._apply()
+        self._report_loaded()
         self._keep(self._watch_own())
 
     def reconfigure(self, config: Config) -> None:
@@ -178,6 +180,11 @@ class Manager:
             for spec, task in self._tasks.items():
                 if changed and spec.name in site.names:
                     task.forgive()
+
+    def _report_loaded(self) -> None:
+        renewals = [task.renewal for task in self._tasks.values() if task.renewal is not None]
+        if renewals:
+            log.info("certificates loaded", certificates=len(renewals), next_renewal=utc(min(renewals)))
 
     # -- beside the tasks ---------------------------------------------------------------------------------------------
 

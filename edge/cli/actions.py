@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 def run_supervisor(config: Config, reload: Callable[[], Config]) -> int:
     """Serve until told to stop, and log as each configuration says; the exit status. Raises: ConfigError, StartError."""
+    from edge.cli.greeting import greet  # noqa: PLC0415
     from edge.process.service import real_parts  # noqa: PLC0415
     from edge.process.supervisor import run  # noqa: PLC0415
     from edge.telemetry.logs import configure_logs  # noqa: PLC0415
 
-    return run(config, reload, real_parts(lambda current: configure_logs(current.log.format)))
+    announcer = greet(config)
+    return run(config, reload, real_parts(lambda current: configure_logs(current.log.format), announcer))
 
 
 def find_complaints(config: Config) -> list[str]:

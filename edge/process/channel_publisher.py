@@ -59,6 +59,8 @@ class ChannelPublisher:
         self._loop = loop
         self._timeout = timeout
         self._loaded = False
+        self.replaced: Callable[[], object] = lambda: None
+        """Called after each `replace`."""
         self._notice: MaintenanceNotice | None = None
         self._links: dict[int, ChannelOnLoop[WorkerToKeeper, KeeperToWorker]] = {}
         self._certificates: dict[tuple[str, ...], CertifiedKey] = {}
@@ -68,6 +70,12 @@ class ChannelPublisher:
 
     def __repr__(self) -> str:
         return f"<ChannelPublisher workers={sorted(self._links)} certificates={len(self._certificates)}>"
+
+    @property
+    def is_certified(self) -> bool:
+        """Whether something better than a placeholder is served for every name of the configuration."""
+        certified = {name for key in self._certificates.values() if key.kind != "placeholder" for name in key.names}
+        return certified.issuperset(self.config.names)
 
     # -- links to workers ---------------------------------------------------------------------------------------------
 
@@ -137,6 +145,7 @@ class ChannelPublisher:
         }
         self._certificates[certified_key.names] = certified_key
         self._broadcast(ServeCertificate(certified_key))
+        self.replaced()
 
     def withdraw_certificate(self, names: tuple[str, ...]) -> None:
         """See `Publisher.withdraw_certificate`."""

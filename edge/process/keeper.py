@@ -9,6 +9,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from edge.config.schema import Config
@@ -17,7 +18,7 @@ from edge.process.channel_on_loop import ChannelOnLoop
 from edge.process.channel_publisher import ChannelPublisher
 from edge.process.event_loop import new_event_loop
 from edge.process.maintenance import MaintenanceWatch
-from edge.process.messages import Configure, Drain, Ready, ToKeeper, ToSupervisor, WorkerLink
+from edge.process.messages import Certified, Configure, Drain, Ready, ToKeeper, ToSupervisor, WorkerLink
 from edge.process.service import Parts
 from edge.process.spawn import settle_child
 from edge.telemetry.logs import get_logger
@@ -62,6 +63,7 @@ class Keeper:
         self._manager = parts.make_manager(config, publisher)
         self._started = False
         self._stopped = asyncio.Event()
+        self._certified = False
         self._maintenance = MaintenanceWatch(lambda: self._config.storage, publisher.maintain)
         channel: Channel[ToKeeper, ToSupervisor] = Channel(supervisor, ToKeeper, attachments=True)
         loop = asyncio.get_running_loop()
@@ -94,6 +96,15 @@ class Keeper:
             self._manager.reconfigure(self._config)
         self._publisher.loaded()
         self._supervisor.send(Ready())
+        # A turn later, so that the line that reports a certificate comes before what follows from it.
+        self._publisher.replaced = partial(asyncio.get_running_loop().call_soon, self._tell_when_certified)
+        self._tell_when_certified()
+
+    def _tell_when_certified(self) -> None:
+        """Once: the supervisor wants to know for a person who waits."""
+        if not self._certified and self._publisher.is_certified:
+            self._certified = True
+            self._supervisor.send(Certified())
 
     async def _stop_manager(self) -> None:
         try:

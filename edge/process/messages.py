@@ -52,6 +52,10 @@ class Ready(Struct, frozen=True, tag="ready"):
     """The worker accepts connections, or the keeper has loaded everything it has on disk."""
 
 
+class Certified(Struct, frozen=True, tag="certified"):
+    """From the keeper: every name of its configuration is served with a real certificate."""
+
+
 # -- keeper → worker --------------------------------------------------------------------------------------------------
 
 
@@ -101,7 +105,7 @@ class Acknowledged(Struct, frozen=True, tag="acknowledged"):
 
 ToWorker: TypeAlias = KeeperLink | Drain | ReopenLogs
 ToKeeper: TypeAlias = Configure | WorkerLink | Drain
-ToSupervisor: TypeAlias = Ready
+ToSupervisor: TypeAlias = Ready | Certified
 KeeperToWorker: TypeAlias = (
     ServeCertificate | DropCertificate | PresentChallenge | CleanUpChallenge | Maintain | SnapshotComplete
 )

@@ -16,6 +16,7 @@ from edge.certs.publisher import ChallengeAnswer, Publisher
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.schema import Config
 from edge.net.listening import ListeningSocket
+from edge.telemetry.announce import SILENT, Announcer
 from edge.tls.certified_key import CertifiedKey
 
 
@@ -103,9 +104,12 @@ class Parts:
     """MUST NOT raise. Called in the supervisor at the start and with each new configuration (workers inherit the
     effect), and in the keeper when it is told about a new one."""
 
+    announcer: Announcer = SILENT
+    """Tells a person at a terminal, if there is one, how the start goes."""
 
-def real_parts(configure_logs: Callable[[Config], None] = leave_logs_alone) -> Parts:
+
+def real_parts(configure_logs: Callable[[Config], None] = leave_logs_alone, announcer: Announcer = SILENT) -> Parts:
     """The parts of the product. Imported by name and late: the shells must not depend on what they run."""
     build = importlib.import_module("edge.process.build")
     contexts = importlib.import_module("edge.tls.contexts")
-    return Parts(build.build_service, build.build_manager, contexts.new_base_context, configure_logs)
+    return Parts(build.build_service, build.build_manager, contexts.new_base_context, configure_logs, announcer)

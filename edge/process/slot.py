@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from edge.process.channel import Channel
-from edge.process.messages import Drain, ToSupervisor
+from edge.process.messages import Drain, Ready, ToSupervisor
 from edge.process.reactor import Reactor, Timer
 from edge.process.restart_backoff import RestartBackoff
 from edge.process.spawn import EXIT_CANNOT_START
@@ -35,6 +35,7 @@ class Child:
         self.channel = channel
         self.started = time.monotonic()
         self.is_ready = False
+        self.is_certified = False
 
     def __repr__(self) -> str:
         return f"<{self.role} {self.number} pid={self.pid} {'ready' if self.is_ready else 'starting'}>"
@@ -122,8 +123,11 @@ class Slot:
         self._refill = self._reactor.call_later(delay, self.fill)
 
     def _hear(self, child: Child) -> None:
-        for _ready, _ in child.channel.receive():
-            child.is_ready = True
+        for message, _ in child.channel.receive():
+            if isinstance(message, Ready):
+                child.is_ready = True
+            else:
+                child.is_certified = True
         if not child.channel.is_open:
             self._reactor.forget(child.channel)
             self._kill(child)  # it is ending anyway, or can no longer be told anything

@@ -27,10 +27,14 @@ from edge.process.process_tree import ProcessTree
 from edge.process.provisions import provide_access_log
 from edge.process.reactor import Reactor, Timer
 from edge.process.service import Parts, real_parts
+from edge.telemetry.announce import listening_text
 from edge.telemetry.logs import get_logger
 
 READY_TIMEOUT: Final = 30.0
 """New workers that do not serve by then are given up, and the old ones stay."""
+
+LIVE_PATIENCE: Final = 5.0
+"""Seconds until a person who waits for certificates is told what is served meanwhile."""
 
 log = get_logger("process")
 
@@ -60,16 +64,19 @@ class Supervisor:
         self._patience: Timer | None = None
         self._reload_wanted = False
         self._has_served = False
+        self._is_live = False
         self._stopping = False
         self._began = time.monotonic()
 
     def run(self) -> int:
         """Returns after an orderly stop."""
         set_process_name("edge")
+        self._parts.announcer.done("ports", listening_text(self._current.generation.config))
         _report_rights(self._current.generation)
         self._tree.keeper.fill()
         self._current.start()
         self._patience = self._reactor.call_later(READY_TIMEOUT, self._report_slow_start)
+        self._reactor.call_later(LIVE_PATIENCE, self._announce_meanwhile)
         while not self._advance():
             self._reactor.run_once()
         self._reactor.close()
@@ -87,6 +94,8 @@ class Supervisor:
             self._begin_reload()
         elif not self._has_served and self._current.is_ready:
             self._report_serving()
+        if self._has_served and not self._is_live:
+            self._announce_live()
         return False
 
     def _signalled(self, number: signal.Signals) -> None:
@@ -199,6 +208,17 @@ class Supervisor:
             pid=os.getpid(),
             after_seconds=round(time.monotonic() - self._began, 2),
         )
+
+    def _announce_live(self) -> None:
+        """To a person, once: workers serve, and browsers will not complain."""
+        keeper = self._tree.keeper.child
+        if keeper is not None and keeper.is_certified:
+            self._is_live = True
+            self._parts.announcer.live(self._current.generation.config)
+
+    def _announce_meanwhile(self) -> None:
+        if self._has_served and not self._is_live:
+            self._parts.announcer.meanwhile(self._current.generation.config)
 
     def _report_slow_start(self) -> None:
         if not self._has_served:

@@ -15,6 +15,7 @@ Without a terminal nothing is printed: the log lines of the same moments say it 
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping, Sequence
 from typing import Final, TextIO
@@ -24,8 +25,6 @@ from edge.telemetry.terminal import DIM, GREEN, RED, YELLOW, marks_for, paint, p
 
 TOPIC_WIDTH: Final = 11
 """Columns of the longest topic, "certificate"."""
-
-_INDENT: Final = " " * (TOPIC_WIDTH + 5)
 
 MAX_NAMES: Final = 5
 """Names of one line; a hundred sites must not scroll the problems away."""
@@ -66,15 +65,16 @@ class Announcer:
         verb = "is" if len(config.names) == 1 else "are"
         self._print("", f"{self._marks.live} {site_urls(config)} {verb} live.{redirect} Ctrl-C stops.")
 
+    def meanwhile(self, config: Config) -> None:
+        """Instead of `live`, while certificates are still missing."""
+        text = f"serving {site_urls(config)} with a temporary self-signed certificate meanwhile."
+        self._print("", f"{self._marks.live} {text} Ctrl-C stops.")
+
     def _sign(self, mark: str, colour: str) -> str:
         return paint(mark, colour) if self._is_coloured else mark
 
     def _line(self, sign: str, topic: str, text: str, details: Sequence[str] = (), fix: str = "") -> None:
-        lines = [f"  {sign} {topic:<{TOPIC_WIDTH}} {printable(text)}"]
-        lines += [_INDENT + printable(detail) for detail in details]
-        if fix:
-            lines.append(f"      {'fix':<{TOPIC_WIDTH - 2}} {printable(fix)}")
-        self._print(*lines)
+        self._print(format_entry(sign, topic, text, details, [fix] if fix else []))
 
     def _print(self, *lines: str) -> None:
         if not self._is_on:
@@ -84,6 +84,18 @@ class Announcer:
             self._stream.flush()
         except (OSError, ValueError):
             self._is_on = False
+
+
+def format_entry(
+    sign: str, topic: str, text: str, details: Sequence[str] = (), fixes: Sequence[str] = (), moment: str = ""
+) -> str:
+    """One entry, without a line feed at its end: the sentence behind its topic, details and remedies below it."""
+    margin = " " * len(moment)
+    lines = [f"{moment}  {sign} {topic:<{TOPIC_WIDTH}} {printable(text)}".rstrip()]
+    lines += [f"{margin}{'':<{TOPIC_WIDTH + 5}}{printable(detail)}" for detail in details]
+    for word, fix in zip(("fix", *["or"] * len(fixes)), fixes, strict=False):
+        lines.append(f"{margin}      {word:<{TOPIC_WIDTH - 2}} {printable(fix.removeprefix('or '))}")
+    return "\n".join(lines)
 
 
 def listening_text(config: Config) -> str:
@@ -101,3 +113,7 @@ def site_urls(config: Config) -> str:
     if len(names) > MAX_NAMES:
         return ", ".join(urls) + f" and {len(names) - MAX_NAMES} more"
     return " and ".join([", ".join(urls[:-1]), urls[-1]] if len(urls) > 1 else urls)
+
+
+SILENT: Final = Announcer(io.StringIO(), is_tty=False)
+"""Speaks to nobody."""

@@ -11,7 +11,8 @@ from typing import Any, Final, TextIO
 
 import msgspec
 
-from edge.telemetry.terminal import DIM, GREEN, RED, YELLOW, marks_for, paint, printable, wants_colour
+from edge.telemetry.phrases import format_value
+from edge.telemetry.terminal import marks_for, printable
 
 MAX_VALUE: Final = 2000
 """Characters of one value; a problem document or an exception's words fit, a body does not."""
@@ -97,35 +98,26 @@ def own_name() -> str:
 
 
 class TextLines:
-    """structlog renderer: `12:04:31  ✓ certs        certificate issued  name=example.com`, in local time."""
+    """structlog renderer for files that people read: `12:04:31  ✓ certs        certificate issued  name=example.com`, in local
+    time."""
 
-    def __init__(self, stream: TextIO, environ: Mapping[str, str], wall_clock: WallClock = time.time) -> None:
+    def __init__(self, stream: TextIO, wall_clock: WallClock = time.time) -> None:
         marks = marks_for(stream)
-        self._is_coloured = wants_colour(stream, environ)
         self._clock = wall_clock
-        self._signs = {
-            "debug": (marks.dot, DIM),
-            "info": (marks.done, GREEN),
-            "warning": (marks.warning, YELLOW),
-            "error": (marks.failure, RED),
-            "critical": (marks.failure, RED),
+        self._marks = {
+            "debug": marks.dot,
+            "info": marks.done,
+            "warning": marks.warning,
+            "error": marks.failure,
+            "critical": marks.failure,
         }
 
     def __call__(self, _logger: Any, _method: str, fields: MutableMapping[str, Any]) -> str:
-        mark, colour = self._signs.get(str(fields.pop("level", "info")), ("", ""))
+        mark = self._marks.get(str(fields.pop("level", "info")), "")
         room, event, trace = fields.pop("room", ""), fields.pop("event", ""), fields.pop("traceback", "")
         moment = time.strftime("%H:%M:%S", time.localtime(self._clock()))
-        words = "".join(f"  {key}={_quoted(value)}" for key, value in fields.items())
-        mark, words = (paint(mark, colour), paint(words, DIM) if words else "") if self._is_coloured else (mark, words)
+        words = "".join(f"  {key}={format_value(value)}" for key, value in fields.items())
         return f"{moment}  {mark} {room:<11} {event}{words}" + (f"\n{trace}" if trace else "")
-
-
-def _quoted(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.3f}".rstrip("0").rstrip(".")
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    is_plain = bool(text) and not any(character in text for character in " =\"'")
-    return text if is_plain or not isinstance(value, str) else msgspec.json.encode(text).decode()
 
 
 def format_utc(moment: float) -> str:

@@ -17,11 +17,12 @@ from collections.abc import Mapping
 from typing import Literal, TextIO, TypeAlias
 
 import structlog
-from structlog.typing import FilteringBoundLogger
+from structlog.typing import FilteringBoundLogger, Processor
 
 from edge.telemetry.foreign_records import adopt_foreign_records
 from edge.telemetry.log_lines import JsonLines, TextLines, clean_fields, prepare_traceback
 from edge.telemetry.terminal import is_terminal
+from edge.telemetry.terminal_lines import TerminalLines
 
 LogFormat: TypeAlias = Literal["auto", "text", "json"]
 
@@ -40,6 +41,7 @@ def configure_logs(
     environ: Mapping[str, str] = os.environ,
 ) -> None:
     """Send all log lines of this process to `stream` (standard error), as text or JSON lines; `auto` looks for a terminal.
+    On a terminal, text is what `phrases` makes of it.
 
     `process_name` tells supervisor, keeper and workers apart in JSON; "" means the name that each process has given itself,
     so that forked ones need not call this again. EDGE_DEBUG in the environment lets debug lines through.
@@ -47,19 +49,29 @@ def configure_logs(
     logging never raises and never stops the caller.
     """
     stream = sys.stderr if stream is None else stream
-    as_text = is_terminal(stream) if format == "auto" else format == "text"
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             prepare_traceback,
             clean_fields,
-            TextLines(stream, environ) if as_text else JsonLines(process_name),
+            _renderer(format, stream, process_name, environ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger("debug" if environ.get("EDGE_DEBUG") else "info"),
         logger_factory=lambda *_: _LineWriter(stream),
         cache_logger_on_first_use=False,  # a forked process configures anew; lines are too rare for the cost to matter
     )
     adopt_foreign_records(get_logger)
+
+
+def _renderer(
+    format: LogFormat,  # noqa: A002
+    stream: TextIO,
+    process_name: str,
+    environ: Mapping[str, str],
+) -> Processor:
+    if format == "json" or (format == "auto" and not is_terminal(stream)):
+        return JsonLines(process_name)
+    return TerminalLines(stream, environ) if is_terminal(stream) else TextLines(stream)
 
 
 class _LineWriter:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,7 +88,21 @@ class ReadersMachine:
         access = document.get("log", {}).get("access", "-")
         if access not in ("-", "off"):
             yield access, self._log
+        yield from ((written, self._key) for written in _secret_files(document))
 
     @property
     def _pair(self) -> dict[str, Path]:
         return {"cert": self._certificate, "key": self._key}
+
+
+def _secret_files(value: Any) -> Iterator[str]:
+    """Values of keys like `eab_hmac_file`, wherever they stand."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _secret_files(each)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            if key.endswith("_file") and isinstance(each, str):
+                yield each
+            else:
+                yield from _secret_files(each)

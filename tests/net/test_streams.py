@@ -271,3 +271,36 @@ def test_a_handshake_with_nonsense_fails() -> None:
         theirs.close()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("size", [0, len(MEGABYTES)])
+def test_ending_the_output_leaves_the_input_open(size: int) -> None:
+    """Everything written arrives, then the end; what the peer says afterwards is still heard."""
+
+    async def scenario(pair: Pair) -> None:
+        drained = pair.stream.write(MEGABYTES[:size])
+        assert drained is (size == 0)
+        pair.stream.end_output()
+        assert await pair.reader.read() == MEGABYTES[:size]
+        pair.writer.write(b"answer")
+        await pair.listener.until(lambda: pair.listener.received == b"answer")
+        assert not any(event.startswith("lost") for event in pair.listener.events)
+
+    run("plain", scenario)
+
+
+@pytest.mark.parametrize("kind", ["plain", "tls"])
+def test_a_stream_can_be_kept_alive(kind: str) -> None:
+    """The kernel asks for the peer within two minutes of silence."""
+
+    async def scenario(pair: Pair) -> None:
+        pair.stream.keep_alive()
+        sock = pair.stream.sock
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        idle, interval, probes = (
+            sock.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+        assert idle + interval * probes <= 120
+
+    run(kind, scenario)

@@ -53,18 +53,18 @@ def test_a_process_is_called_what_it_calls_itself() -> None:
     assert _json_lines(stream)[0]["process"] == "supervisor"
 
 
-def test_people_get_marks_and_short_lines() -> None:
+def test_text_files_get_marks_and_short_lines() -> None:
     """Time of day, a mark for the level, the room, the event, the fields."""
-    stream = Terminal()
-    configure_logs("auto", stream, environ={"NO_COLOR": "1"})
+    stream = io.StringIO()
+    configure_logs("text", stream, environ={})
     log = get_logger("certs")
     log.info("certificate issued", name="example.com", seconds=4.1)
     log.warning("certificate authority slow", detail="read timed out")
     log.error("disk full", names=["a"])
     assert [line[10:] for line in stream.getvalue().splitlines()] == [
-        "✓ certs       certificate issued  name=example.com  seconds=4.1",
+        "+ certs       certificate issued  name=example.com  seconds=4.1",
         '! certs       certificate authority slow  detail="read timed out"',
-        'x certs       disk full  names=["a"]'.replace("x", "✗"),
+        'x certs       disk full  names=["a"]',
     ]
 
 
@@ -81,11 +81,11 @@ def test_text_can_be_had_without_a_terminal_and_json_with_one() -> None:
 
 
 def test_colours_appear_on_terminals_that_want_them() -> None:
-    """And only around the mark and the fields."""
+    """And only around the mark."""
     stream = Terminal()
     configure_logs("auto", stream, environ={})
     get_logger("a").info("b", c=1)
-    assert "\x1b[32m✓\x1b[0m a           b\x1b[2m  c=1\x1b[0m\n" in stream.getvalue()
+    assert stream.getvalue() == "  \x1b[32m✓\x1b[0m a           b  c=1\n"
 
 
 @pytest.mark.parametrize(
