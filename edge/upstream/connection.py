@@ -61,6 +61,7 @@ class OriginConnection:
         "_single_use",
         "_stream",
         "deadline",
+        "first_byte_timeout",
         "heard_at",
         "sent_at",
         "served",
@@ -82,6 +83,8 @@ class OriginConnection:
         self._paused = False
         self._single_use = False
         self.deadline = NEVER
+        self.first_byte_timeout = FIRST_BYTE_TIMEOUT
+        """Seconds; whoever sends a request may set it before."""
         self.sent_at = 0.0
         """Monotonic time at which the last request's head was written."""
         self.heard_at = 0.0
@@ -154,7 +157,7 @@ class OriginConnection:
         head = format_request_head(method, target, fields, content_length)
         drained = self._stream.write(head + body if body else head)
         self.sent_at = now = self._loop.time()
-        self.deadline = NEVER if self._body_left and drained else now + FIRST_BYTE_TIMEOUT
+        self.deadline = NEVER if self._body_left and drained else now + self.first_byte_timeout
         return drained
 
     def send_handshake(self, receiver: ResponseReceiver, target: bytes, fields: Fields, accept: bytes) -> bool:
@@ -184,14 +187,14 @@ class OriginConnection:
             if self.deadline == NEVER and not drained:
                 self._restart_idle_timeout()
             return drained
-        self.deadline = NEVER if self._body_left and drained else self._loop.time() + FIRST_BYTE_TIMEOUT
+        self.deadline = NEVER if self._body_left and drained else self._loop.time() + self.first_byte_timeout
         return drained
 
     def stream_drained(self) -> None:
         if self._receiver is None:
             return
         if not self._answered:
-            self.deadline = NEVER if self._body_left else self._loop.time() + FIRST_BYTE_TIMEOUT
+            self.deadline = NEVER if self._body_left else self._loop.time() + self.first_byte_timeout
         elif self._may_be_silent:
             self.deadline = NEVER
         self._receiver.request_drained()
@@ -324,8 +327,8 @@ class OriginConnection:
         self.deadline = NEVER
         if self._receiver is None:
             self.close()
-        elif stream and stream.unsent and now - stream.last_progress < FIRST_BYTE_TIMEOUT:
-            self.deadline = stream.last_progress + FIRST_BYTE_TIMEOUT  # slow, but moving
+        elif stream and stream.unsent and now - stream.last_progress < self.first_byte_timeout:
+            self.deadline = stream.last_progress + self.first_byte_timeout  # slow, but moving
         elif stream and stream.unsent:
             self._fail(failures.REQUEST_STALLED)
         else:
