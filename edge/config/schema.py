@@ -35,7 +35,7 @@ class KeyPair(Struct, frozen=True):
     key: str
 
 
-class Balancing(Struct, frozen=True):
+class Balancing(Struct, frozen=True, omit_defaults=True):
     """Which origin of a site gets a request, and what happens while none accepts any."""
 
     policy: Literal["round_robin", "least_connections", "hash_client", "hash_header", "sticky_cookie"] = "round_robin"
