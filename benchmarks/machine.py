@@ -22,6 +22,15 @@ def parse_cpu_model(cpuinfo: str) -> str:
     return "unknown"
 
 
+LOAD = "load average at the start"
+
+
+def is_busy(machine: dict[str, str]) -> bool:
+    """Whether the described machine already had half a core's worth of other work when the run began."""
+    loads = machine.get(LOAD, "").split()
+    return bool(loads) and float(loads[0]) > 0.5
+
+
 def describe_machine() -> dict[str, str]:
     """Processor, kernel, memory, and how busy it already was."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1024**3
@@ -30,7 +39,7 @@ def describe_machine() -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "memory": f"{memory:.0f} GiB",
         "kernel": f"{platform.system()} {platform.release()}",
-        "load average at the start": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+        LOAD: " ".join(f"{load:.2f}" for load in os.getloadavg()),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.machine import is_busy
 from benchmarks.report.tables import label, table
 from benchmarks.results import Results
 
@@ -16,10 +17,16 @@ streams a connection and hides less. The load generator's own delays are in all 
 MEMORY = """Proportional set size of all processes: pages that workers share are counted once. edge has three processes
 (supervisor, keeper, one worker), nginx two, Caddy one. An idle connection is one over TLS 1.3 that has had a response."""
 
+BUSY = """
+> The machine was busy with other work while these figures were taken. Ratios are approximate, rates and latencies mean little;
+> run the suite on a quiet machine.
+"""
+
 
 def introduction(results: Results) -> str:
     """Title, date, and the sentence that a reader should have before any figure."""
     scope = "a short run (`--quick`)" if results.quick else "a full run"
+    busy = BUSY if is_busy(results.machine) else ""
     return f"""# Benchmarks
 
 <!-- made by: python -m benchmarks -->
@@ -27,7 +34,7 @@ def introduction(results: Results) -> str:
 edge, nginx and Caddy doing the same work, alternately, on one core of one machine: {scope} of {results.minutes:.0f} minutes on
 {results.date[:10]}. `make bench` makes this page (`make bench BENCH=--quick` a short one); [results.json](results.json) holds
 every round.
-"""
+{busy}"""
 
 
 def explanation(results: Results) -> str:

@@ -14,7 +14,7 @@ from benchmarks.scenarios.growth import MICRO, Points, curve
 from benchmarks.servers.recipe import KeyPair
 from benchmarks.servers.running import Running
 
-COUNTS = (1, 100, 1000, 10_000)
+COUNTS = (1, 100, 400, 1000, 10_000)
 START_TIMEOUT = 90.0
 """Seconds; a server that needs longer for its names is reported as such and left out."""
 
@@ -37,8 +37,14 @@ def grow_names(arena: Arena, counts: Sequence[int] = COUNTS) -> tuple[tuple[Curv
                     handshakes.setdefault(name, []).append((count, _handshake_cpu(arena, server, pairs[:count])))
                     memory.setdefault(name, []).append((count, server.memory_bytes() / 1024 / 1024))
             except BenchmarkError as problem:
-                skipped.append(f"{count:,} names: {str(problem).splitlines()[0]}")
+                skipped.append(f"{count:,} names: {_in_one_line(problem)}")
     return _curves(handshakes, memory, start), skipped
+
+
+def _in_one_line(problem: BenchmarkError) -> str:
+    """What happened, and the last thing that the server said about it."""
+    lines = [line for line in str(problem).splitlines() if line.strip()]
+    return lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1][:300]}"
 
 
 def _handshake_cpu(arena: Arena, server: Running, pairs: Sequence[KeyPair]) -> float:

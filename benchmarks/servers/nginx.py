@@ -89,8 +89,10 @@ def _location(prefix: str, path: Path) -> str:
 
 
 def _server(assignment: Assignment, pair: KeyPair, locations: str) -> str:
+    # Options of a listening socket may be given only once.
+    backlog = " backlog=4096" if pair is assignment.key_pairs[0] else ""
     return f"""    server {{
-        listen 127.0.0.1:{assignment.port} ssl http2 backlog=4096;
+        listen 127.0.0.1:{assignment.port} ssl http2{backlog};
         server_name {" ".join(pair.names)};
         ssl_certificate {pair.certificate};
         ssl_certificate_key {pair.key};

@@ -36,6 +36,11 @@ def test_every_configuration_names_all_of_the_assignment(write: Callable[[Assign
     assert text.count("{") == text.count("}")
 
 
+def test_nginx_gives_the_options_of_a_socket_once() -> None:
+    """Many servers share one listening socket; nginx refuses its options a second time."""
+    assert nginx_conf(ASSIGNMENT).count("backlog") == 1
+
+
 def test_edge_accepts_its_configuration(tmp_path: Path) -> None:
     """The file is TOML that edge's own loader understands."""
     (tmp_path / "files").mkdir()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.machine import LOAD
 from benchmarks.report.bars import bar_for, cpu_ratio
 from benchmarks.report.page import make_page, make_plots, missed_bars, write_report
 from benchmarks.report.svg import Scale, bar_chart, label_positions, line_chart
@@ -152,6 +153,13 @@ def test_the_page_holds_all_sections() -> None:
     ):
         assert words in page
     assert page.count("\n## ") == len({line for line in page.splitlines() if line.startswith("## ")})
+
+
+def test_a_busy_machine_is_named_at_the_top() -> None:
+    """Figures that were taken beside other work say so before anything else."""
+    machine = {LOAD: "3.10 1.00 0.50"}
+    assert "busy with other work" in make_page(msgspec.structs.replace(RESULTS, machine=machine), {}).partition("##")[0]
+    assert "busy with other work" not in make_page(RESULTS, {})
 
 
 def test_results_survive_json(tmp_path: Path) -> None:
