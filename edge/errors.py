@@ -47,14 +47,22 @@ class HTTPError(EdgeError):
     """An exchange cannot go on.
 
     `status` answers the client if no response head has been sent; `reason` is a constant word for logs and counters,
-    never text from the network.
+    never text from the network. `fields` are response fields that the answer needs, beside those of every error.
     """
 
-    def __init__(self, status: int, reason: str, *, retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        *,
+        retry_after: int | None = None,
+        fields: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
         super().__init__(f"{status} {reason}")
         self.status = status
         self.reason = reason
         self.retry_after = retry_after
+        self.fields = fields
 
 
 class RequestRefused(HTTPError):

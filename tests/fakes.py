@@ -50,6 +50,12 @@ class FakeExchange:
     def can_send(self) -> bool:
         return self._sent < self._capacity
 
+    def adopt_request_id(self, request_id: str) -> None:
+        self.request_id = request_id
+
+    def own_error_page(self, status: int) -> bytes | None:
+        return None
+
     def send_interim(self, status: int, fields: Fields) -> None:
         assert not self.head_sent, "an interim response behind the final head"
         self.interim.append((status, fields))

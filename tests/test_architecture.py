@@ -48,6 +48,8 @@ DOORS: dict[str, set[str]] = {
     "idna": {"config"},
     "tomllib": {"config"},
     "uvloop": {"process"},
+    "brotli": {"handlers"},
+    "zstandard": {"handlers"},
 }
 """Foreign package → rooms that may call it: one door each, so that it can be replaced or guarded in one place."""
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -169,7 +170,7 @@ class CertificateTask:
             cas=tuple(self._authorities),
             is_rehearsed=wants_rehearsal(state.streaks, issuer.name, state.ordered_at, self._record.now()),
             wall_clock=self._record.now,
-            progress=self._note_progress,
+            progress=partial(self._note_progress, issuer.name),
         )
         try:
             outcome = await attempt.run()
@@ -183,8 +184,8 @@ class CertificateTask:
             self._note_success(outcome.stored, saved=outcome.how is How.ISSUED)
         return outcome.how
 
-    def _note_progress(self, phase: str) -> None:
-        log.info("certificate progress", name=self.spec.name, phase=phase, ca=self._issuer.name)
+    def _note_progress(self, ca: str, phase: str) -> None:
+        log.info("certificate progress", name=self.spec.name, phase=phase, ca=ca)
 
     def _note_success(self, stored: Stored, *, saved: bool) -> None:
         self._record.issued(stored, saved=saved)

@@ -1,4 +1,4 @@
-"""`edge run`, `edge check`, `edge certs`, `edge version`; `edge maintenance` has a module of its own.
+"""`edge run`, `edge check`, `edge certs`, `edge hash-password`, `edge version`; `edge maintenance` has a module of its own.
 
 A command returns its exit status and raises the errors of `edge.errors`; `main` turns those into words. Data goes to standard
 output, talk to standard error.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -124,6 +125,24 @@ def _service_hint(directory: str) -> str:
 
 
 command_line.add_command(maintenance)
+
+
+@command_line.command("hash-password", cls=GroupedCommand, context_settings=SETTINGS)
+def hash_password() -> int:
+    """Make a hash for the users of [site.auth].
+
+    Asks for the password twice on a terminal; otherwise the first line of standard input is the password.
+    """
+    from edge.config.password import hash_password as make_hash  # noqa: PLC0415
+
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline().removesuffix("\n")
+    if not password:
+        raise click.UsageError("an empty password protects nothing")
+    click.echo(make_hash(password))
+    return 0
 
 
 @command_line.command(cls=GroupedCommand, context_settings=SETTINGS)

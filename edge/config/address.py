@@ -8,7 +8,7 @@ import re
 from msgspec import Struct, structs
 
 
-class UpstreamAddress(Struct, frozen=True):
+class UpstreamAddress(Struct, frozen=True, omit_defaults=True):
     """A TCP origin (`host`, `port`) or a unix socket (`path`); the other part is empty.
 
     `tls`: the origin speaks HTTPS. `weight` is its share of the requests relative to the other origins of its site.

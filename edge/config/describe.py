@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from edge.config.acme_schema import DNS, ExecDNS, LexiconDNS, Rfc2136DNS
 from edge.config.address import UpstreamAddress
 from edge.config.names import is_public
-from edge.config.schema import Config, Site
+from edge.config.schema import Config, Rules, Site
 from edge.config.size import format_size
 
 WIDTH = 13
@@ -28,14 +28,60 @@ def _row(word: str, text: str) -> str:
 
 def _site_rows(site: Site, config: Config) -> Iterator[tuple[str, str]]:
     yield "names", ", ".join(site.names)
+    if site.redirect:
+        yield "redirect", f"{site.redirect.status} to {site.redirect.target}"
+    else:
+        yield from _content_rows(site)
+    for text in _certificate_texts(site, config):
+        yield "certificate", text
+    yield from _rule_rows(site, Rules())
+    for route in site.routes:
+        rules = "; ".join(f"{word} {text}" for word, text in _rule_rows(route, site))
+        origins = ", ".join(map(_upstream, route.upstreams))
+        yield "route", "; ".join(filter(None, (route.prefix or "/", f"upstream {origins}" if origins else "", rules)))
+    yield from _answer_rows(site)
+
+
+def _content_rows(site: Site) -> Iterator[tuple[str, str]]:
     for mount in site.static:
-        yield "static", f"{mount.prefix or '/'} from {mount.directory}"
+        yield "media" if mount.uploads else "static", f"{mount.prefix or '/'} from {mount.directory}"
+    for mount in site.internal:
+        yield "internal", f"{mount.prefix or '/'} from {mount.directory}"
     yield "upstream", ", ".join(map(_upstream, site.upstreams)) or "none: what no static mount answers gets 404"
     if site.upstreams:
         yield from _balancing_rows(site)
-    for text in _certificate_texts(site, config):
-        yield "certificate", text
-    yield "max body", format_size(site.max_body)
+
+
+def _rule_rows(rules: Rules, outer: Rules) -> Iterator[tuple[str, str]]:
+    """What is not as around it, and a site's body limit in any case. No password hash."""
+    if isinstance(rules, Site) or rules.max_body != outer.max_body:
+        yield "max body", format_size(rules.max_body)
+    if rules.first_byte_timeout != outer.first_byte_timeout:
+        yield "first byte", f"within {rules.first_byte_timeout:g} s"
+    if rules.allow != outer.allow:
+        yield "allow", ", ".join(rules.allow) or "everybody"
+    if rules.deny != outer.deny:
+        yield "deny", ", ".join(rules.deny) or "nobody"
+    if rules.auth != outer.auth:
+        yield "auth", ", ".join(user.name for user in rules.auth.users) if rules.auth else "off"
+    if rules.rate != outer.rate:
+        rate = rules.rate
+        yield "rate", f"{1 / rate.interval:g} a second, {rate.burst} at once, for each client" if rate else "off"
+    if rules.compress != outer.compress:
+        yield "compress", rules.compress
+
+
+def _answer_rows(site: Site) -> Iterator[tuple[str, str]]:
+    if site.hsts:
+        yield "hsts", site.hsts
+    for name in site.fields.remove:
+        yield "fields", f"remove {name}"
+    for name, value in site.fields.set:
+        yield "fields", f"set {name}: {value}"
+    for name, value in site.fields.add:
+        yield "fields", f"add {name}: {value}"
+    for page in site.error_pages:
+        yield "error page", f"{page.status} {page.path}"
 
 
 def _upstream(address: UpstreamAddress) -> str:
@@ -79,6 +125,9 @@ def _server_rows(config: Config) -> Iterator[tuple[str, str]]:
         "listen",
         f"{', '.join(listen.bind) or 'all addresses'}, https {listen.https_port}, http {listen.http_port or 'off'}",
     )
+    if listen.trusted_proxies:
+        how = ", with PROXY protocol" if listen.proxy_protocol else ""
+        yield "trusted", f"{', '.join(listen.trusted_proxies)}{how}"
     yield "storage", config.storage
     yield "acme", f"{config.acme.directory}{' (named explicitly)' if config.acme.explicit else ''}"
     if config.acme.email:

@@ -16,6 +16,8 @@ class Flags(Struct, frozen=True):
     upstream: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
     """Each `PREFIX=DIR`."""
+    media: tuple[str, ...] = ()
+    internal: tuple[str, ...] = ()
     config: str | None = None
     email: str | None = None
     acme_directory: str | None = None
@@ -24,6 +26,7 @@ class Flags(Struct, frozen=True):
     key: str | None = None
     storage: str | None = None
     bind: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     http_port: str | None = None
     https_port: str | None = None
     workers: str | None = None
@@ -60,22 +63,30 @@ def settings_of_flags(flags: Flags) -> RawSettings:
     return RawSettings(
         sites=_site_of_flags(flags, base),
         bind=tuple(Given(each, "--bind", base) for each in flags.bind),
+        trusted_proxies=tuple(Given(each, "--trusted-proxies", base) for each in flags.trusted_proxies),
         **{field: given(field) for field in SCALARS},  # type: ignore[arg-type]  # each field takes text, see SCALARS
     )
 
 
 def _site_of_flags(flags: Flags, base: str) -> tuple[RawSite, ...]:
-    if not (flags.domain or flags.upstream or flags.static or flags.cert is not None or flags.key is not None):
+    lists = (flags.domain, flags.upstream, flags.static, flags.media, flags.internal)
+    if not any(lists) and flags.cert is None and flags.key is None:
         return ()
     site = RawSite(
         place="command line",
         names=tuple(Given(each, "--domain", base) for each in flags.domain),
         upstreams=tuple(Given(each, "--upstream", base) for each in flags.upstream),
-        static=tuple(Given(_split_mount(each), "--static", base) for each in flags.static),
+        static=_mounts(flags.static, "--static", base),
+        media=_mounts(flags.media, "--media", base),
+        internal=_mounts(flags.internal, "--internal", base),
         cert=None if flags.cert is None else Given(flags.cert, "--cert", base),
         key=None if flags.key is None else Given(flags.key, "--key", base),
     )
     return (site,)
+
+
+def _mounts(texts: tuple[str, ...], flag: str, base: str) -> tuple[Given[tuple[str, str]], ...]:
+    return tuple(Given(_split_mount(each), flag, base) for each in texts)
 
 
 def _split_mount(text: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ Loading has four steps, each in its own module: `flags` and `toml_file` read raw
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -39,6 +39,21 @@ class RawTable(Struct, frozen=True):
     values: dict[str, Given[Any]] = {}
 
 
+RawRules: TypeAlias = Mapping[str, Given[Any]]
+"""Keys of `edge.config.toml_rules` and of `[[site]]` to values of the right type; those of inner tables as `auth.users`."""
+
+NO_RULES: RawRules = {}
+
+
+class RawRoute(Struct, frozen=True):
+    """What was written for a part of a site, nothing checked."""
+
+    place: str
+    path: Given[str] | None = None
+    upstreams: tuple[Given[str], ...] = ()
+    rules: RawRules = NO_RULES
+
+
 class RawSite(Struct, frozen=True):
     """What was written for one site, nothing checked. A mount is a prefix and a directory."""
 
@@ -48,7 +63,10 @@ class RawSite(Struct, frozen=True):
     static: tuple[Given[tuple[str, str]], ...] = ()
     cert: Given[str] | None = None
     key: Given[str] | None = None
-    max_body: Given[Number] | None = None
+    media: tuple[Given[tuple[str, str]], ...] = ()
+    internal: tuple[Given[tuple[str, str]], ...] = ()
+    routes: tuple[RawRoute, ...] = ()
+    rules: RawRules = NO_RULES
     balance: Given[str] | None = None
     health: Given[str] | None = None
     hold_seconds: Given[float] | None = None
@@ -63,6 +81,8 @@ class RawSettings(Struct, frozen=True):
     bind: tuple[Given[str], ...] = ()
     http_port: Given[Number] | None = None
     https_port: Given[Number] | None = None
+    trusted_proxies: tuple[Given[str], ...] = ()
+    proxy_protocol: Given[bool] | None = None
     acme_directory: Given[str] | None = None
     acme_ca_file: Given[str] | None = None
     email: Given[str] | None = None

@@ -66,10 +66,11 @@ def _read(flags: Flags, complaints: Complaints) -> RawSettings:
 
 def _resolve(raw: RawSettings, environ: Mapping[str, str], complaints: Complaints) -> Config:
     default = Config(sites=(), storage="")
+    storage = _resolve_storage(raw, environ, complaints)
     return Config(
         sites=with_options(resolve_sites(raw.sites, complaints), raw, complaints),
-        storage=_resolve_storage(raw, environ, complaints),
-        listen=resolve_listen(raw, complaints),
+        storage=storage,
+        listen=resolve_listen(raw, storage, complaints),
         acme=resolve_acme(raw, environ, complaints),
         log=resolve_log(raw, complaints),
         workers=complaints.attempt_or(raw.workers, parse_workers, 0) or default_workers(),

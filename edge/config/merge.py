@@ -1,7 +1,7 @@
 """A flag beats the file.
 
 Outside sites that is one value for another; a repeatable flag (`--bind`) replaces the file's whole list. The site flags
-(`--domain`, `--upstream`, `--static`, `--cert`, `--key`) describe one site, therefore:
+(`--domain`, `--upstream`, `--static`, `--media`, `--internal`, `--cert`, `--key`) describe one site, therefore:
 
     file has no site        the flags are the site
     file has one site       each flag beats that value of the site; the rest of the site stays
@@ -10,11 +10,14 @@ Outside sites that is one value for another; a repeatable flag (`--bind`) replac
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import structs
 
 from edge.config.given import Complaints, Given, RawSettings, RawSite
+
+REPEATABLE: Final = ("names", "upstreams", "static", "media", "internal")
+"""Values of a site that flags replace as whole lists."""
 
 
 def merge(flags: RawSettings, file: RawSettings, complaints: Complaints) -> RawSettings:
@@ -41,14 +44,13 @@ def _merge_sites(flags: tuple[RawSite, ...], file: tuple[RawSite, ...], complain
 
 def _override(site: RawSite, flags: RawSite) -> RawSite:
     """The file's site with what the flags say in place of its values. A certificate and its key come from one source."""
-    changes: dict[str, object] = {
-        name: getattr(flags, name) for name in ("names", "upstreams", "static") if getattr(flags, name)
-    }
+    changes: dict[str, object] = {name: getattr(flags, name) for name in REPEATABLE if getattr(flags, name)}
     if flags.cert or flags.key:
         changes |= {"cert": flags.cert, "key": flags.key}
     return structs.replace(site, **changes)
 
 
 def _flags_of(site: RawSite) -> list[str]:
-    written: list[Given[Any] | None] = [*site.names, *site.upstreams, *site.static, site.cert, site.key]
+    written: list[Given[Any] | None] = [given for name in REPEATABLE for given in getattr(site, name)]
+    written += [site.cert, site.key]
     return list(dict.fromkeys(given.place for given in written if given is not None))

@@ -13,7 +13,8 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 from msgspec import Struct, UnsetType, structs
 
-from edge.config.toml_schema import NESTED, TABLES
+from edge.config.toml_rules import RouteTable
+from edge.config.toml_schema import INNER_TABLES, NESTED, TABLES
 
 COMMAND: Final = "python -m edge.config.reference > docs/reference/config.md"
 
@@ -26,15 +27,25 @@ INTRODUCTION: Final = f"""\
 with it. Every key may be left out. An unknown key is an error. Relative paths start from the directory of the file.
 
 A flag beats the file, and a repeatable flag replaces the whole list. The site flags (`--domain`, `--upstream`, `--static`,
-`--cert`, `--key`) beat the values of the only `[[site]]`; with several sites they are refused, because nothing would say
-which one is meant. Without any `[[site]]` they are the site.
+`--media`, `--internal`, `--cert`, `--key`) beat the values of the only `[[site]]`; with several sites they are refused, because
+nothing would say which one is meant. Without any `[[site]]` they are the site.
 
 ```toml
 [[site]]
-names = ["example.com", "www.example.com"]
+names = "example.com"
 upstream = "unix:/run/mysite.sock"
-static = {{ "/static" = "/srv/mysite/static", "/media" = "/srv/mysite/media" }}
+static = {{ "/static" = "/srv/mysite/static" }}
+media = {{ "/media" = "/srv/mysite/media" }}
 max_body = "100M"
+
+[[site.route]]
+path = "/admin"
+allow = ["private", "203.0.113.7"]
+rate = "5/s"
+
+[[site]]
+names = "www.example.com"
+redirect = "example.com"
 
 [[site]]
 names = "intern.example.com"
@@ -66,16 +77,16 @@ _WORDS: Final = {str: "text", int: "whole number", float: "number", bool: "true 
 
 def config_page() -> str:
     """The page as Markdown."""
-    return INTRODUCTION + "".join(_section(table) for table in _in_reading_order())
+    return INTRODUCTION + "".join(_section(table) for table in tables_in_reading_order())
 
 
-def _in_reading_order() -> list[type[Struct]]:
+def tables_in_reading_order() -> list[type[Struct]]:
     """Each table, followed by those inside it."""
-    return [
-        table
-        for name, outer in TABLES.items()
-        for table in (outer, *(inner for path, inner in NESTED.items() if path[0] == name))
-    ]
+    order: list[type[Struct]] = []
+    for name, outer in TABLES.items():
+        order += [outer, *(inner for path, inner in NESTED.items() if path[0] == name)]
+        order += [RouteTable, *INNER_TABLES.values()] if name == "site" else []
+    return order
 
 
 def _section(table: type[Struct]) -> str:
@@ -90,10 +101,13 @@ def _section(table: type[Struct]) -> str:
 
 
 def field_docs(table: type[Struct]) -> dict[str, str]:
-    """The docstring that stands behind each field, on one line."""
+    """The docstring that stands behind each field, on one line; those of inherited fields too."""
     (definition,) = ast.parse(inspect.getsource(table)).body
     assert isinstance(definition, ast.ClassDef)
     docs: dict[str, str] = {}
+    for base in table.__bases__:
+        if base is not Struct:
+            docs |= field_docs(base)
     for before, after in zip(definition.body, definition.body[1:], strict=False):
         if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name) and isinstance(after, ast.Expr):
             assert isinstance(after.value, ast.Constant)
@@ -110,7 +124,9 @@ def _type_in_words(kind: Any) -> str:
     if get_origin(kind) is UnionType or str(get_origin(kind)) == "typing.Union":
         return " or ".join(_type_in_words(each) for each in get_args(kind) if each is not UnsetType)
     if get_origin(kind) is Literal:
-        return " or ".join(f'`"{word}"`' for word in get_args(kind))
+        return " or ".join("`false`" if word is False else f'`"{word}"`' for word in get_args(kind))
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return "table"
     if get_origin(kind) is list:
         return f"list of {_type_in_words(get_args(kind)[0])}s"
     if get_origin(kind) is dict:

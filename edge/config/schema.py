@@ -17,10 +17,15 @@ __all__ = ["Acme", "CertificateOptions", "Config", "KeyPair", "Listen", "Log", "
 
 
 class StaticMount(Struct, frozen=True):
-    """Serve the files below `directory` under the URL `prefix` ("/static", no slash at the end; "" mounts the root)."""
+    """Serve the files below `directory` under the URL `prefix` ("/static", no slash at the end; "" mounts the root).
+
+    `uploads`: the files come from users. They have no compressed copies and no index, promise nothing about their future, and
+    are sent so that a browser does not run them in the site's name.
+    """
 
     prefix: str
     directory: str
+    uploads: bool = False
 
 
 class KeyPair(Struct, frozen=True):
@@ -30,7 +35,7 @@ class KeyPair(Struct, frozen=True):
     key: str
 
 
-class Balancing(Struct, frozen=True):
+class Balancing(Struct, frozen=True, omit_defaults=True):
     """Which origin of a site gets a request, and what happens while none accepts any."""
 
     policy: Literal["round_robin", "least_connections", "hash_client", "hash_header", "sticky_cookie"] = "round_robin"
@@ -45,7 +50,85 @@ class Balancing(Struct, frozen=True):
     """How long a request waits while all origins refuse connections, as during a restart; 0 answers 502 at once."""
 
 
-class Site(Struct, frozen=True):
+class User(Struct, frozen=True):
+    """Somebody who may pass basic authentication. `hash` is what `edge hash-password` prints."""
+
+    name: str
+    hash: str
+
+    def __repr__(self) -> str:
+        return f"<User {self.name}>"
+
+
+class Authentication(Struct, frozen=True):
+    """Who may pass, and what browsers show when they ask for name and password."""
+
+    users: tuple[User, ...]
+    realm: str = "restricted"
+
+
+class Rate(Struct, frozen=True):
+    """How often one client may ask: `burst` requests at once, then one in every `interval` seconds."""
+
+    interval: float
+    burst: int
+
+
+class Rules(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What holds for a site, or for a part of it."""
+
+    max_body: int = 1024 * 1024 * 1024
+    """Bytes; a larger request body gets 413. waitress 1 GB, nginx 1 MB (and everybody's first surprise)."""
+
+    first_byte_timeout: float = 60.0
+    """Seconds from the end of a request to the first byte of its response; then 504."""
+
+    allow: tuple[str, ...] = ()
+    """Networks (CIDR) whose clients are let in; empty means everybody."""
+
+    deny: tuple[str, ...] = ()
+    """Networks whose clients are not let in, whatever `allow` says."""
+
+    auth: Authentication | None = None
+    """Basic authentication (RFC 7617)."""
+
+    rate: Rate | None = None
+    """Beyond it a client gets 429."""
+
+    compress: Literal["never", "careful", "always"] = "never"
+    """careful: not what answers a request with a cookie, unless it is public (BREACH)."""
+
+
+class Route(Rules, frozen=True):
+    """Other rules for the part of a site below `prefix` (as in StaticMount). Nothing is inherited any more: every field holds."""
+
+    prefix: str
+    upstreams: tuple[UpstreamAddress, ...] = ()
+
+
+class Redirection(Struct, frozen=True):
+    """Where a site sends its visitors: `scheme://host[:port]`, or a host alone for https on our own port."""
+
+    target: str
+    status: int = 308
+
+
+class FieldRules(Struct, frozen=True):
+    """Changes to response fields; names are lower-case."""
+
+    remove: tuple[str, ...] = ()
+    set: tuple[tuple[str, str], ...] = ()
+    add: tuple[tuple[str, str], ...] = ()
+
+
+class ErrorPage(Struct, frozen=True):
+    """The HTML file that visitors see when edge itself reports `status`."""
+
+    status: int
+    path: str
+
+
+class Site(Rules, frozen=True):
     """What is served for one set of names."""
 
     names: tuple[str, ...]
@@ -65,11 +148,26 @@ class Site(Struct, frozen=True):
     key_pair: KeyPair | None = None
     """Used for the names it covers instead of asking a CA."""
 
+    internal: tuple[StaticMount, ...] = ()
+    """Directories that only the application can send files from (X-Accel-Redirect, X-Sendfile)."""
+
+    routes: tuple[Route, ...] = ()
+    """Parts with rules of their own; the longest prefix wins."""
+
+    redirect: Redirection | None = None
+    """Then nothing else answers."""
+
+    fields: FieldRules = FieldRules()
+    """Changes to the fields of every response."""
+
+    hsts: str = ""
+    """Value of Strict-Transport-Security (RFC 6797 §6.1); "" sends none."""
+
+    error_pages: tuple[ErrorPage, ...] = ()
+    """In place of edge's own pages."""
+
     certificate: CertificateOptions = CertificateOptions()
     """Of the certificates that edge orders for its names."""
-
-    max_body: int = 1024 * 1024 * 1024
-    """Bytes; a larger request body gets 413. waitress 1 GB, nginx 1 MB (and everybody's first surprise)."""
 
 
 class Listen(Struct, frozen=True):
@@ -82,6 +180,15 @@ class Listen(Struct, frozen=True):
     """0 turns plain HTTP off (then only TLS-ALPN-01 can prove a name)."""
 
     https_port: int = 443
+
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks (CIDR) whose word about the client counts."""
+
+    cloudflare: tuple[str, ...] = ()
+    """Those of them that say it in CF-Connecting-IP."""
+
+    proxy_protocol: bool = False
+    """Connections from trusted proxies begin with a PROXY protocol header."""
 
 
 class Log(Struct, frozen=True):

@@ -13,6 +13,7 @@ from edge.config.ca_settings import parse_directory, resolve_external_account, r
 from edge.config.dns_settings import resolve_dns
 from edge.config.files import certificate_file, log_file
 from edge.config.given import Complaints, Number, RawSettings
+from edge.config.networks import parse_trusted
 from edge.config.schema import Acme, Config, Listen, Log
 
 MAX_WORKERS: Final = 512
@@ -34,7 +35,7 @@ ENGINES: Final = choices_of(Config, "http2_engine")
 LOOPS: Final = choices_of(Config, "loop")
 
 
-def resolve_listen(raw: RawSettings, complaints: Complaints) -> Listen:
+def resolve_listen(raw: RawSettings, storage: str, complaints: Complaints) -> Listen:
     """Addresses and ports; the two ports differ."""
     default = Listen()
     bind = tuple(address for given in raw.bind if (address := complaints.attempt(given, parse_bind)) is not None)
@@ -44,7 +45,24 @@ def resolve_listen(raw: RawSettings, complaints: Complaints) -> Listen:
         given = raw.https_port or raw.http_port
         assert given is not None
         complaints.add(given.place, f"plain HTTP and HTTPS cannot share port {https}; choose another for one of them")
-    return Listen(bind=tuple(dict.fromkeys(bind)), http_port=http, https_port=https)
+    return Listen(
+        bind=tuple(dict.fromkeys(bind)), http_port=http, https_port=https, **_resolve_trust(raw, storage, complaints)
+    )
+
+
+def _resolve_trust(raw: RawSettings, storage: str, complaints: Complaints) -> dict[str, Any]:
+    """Whose word about the client counts."""
+    networks: dict[str, None] = {}
+    cloudflare: tuple[str, ...] = ()
+    for given in raw.trusted_proxies:
+        found = complaints.attempt(given, lambda text: parse_trusted(text, storage)) or ()
+        networks |= dict.fromkeys(found)
+        if given.value == "cloudflare":
+            cloudflare = found
+    announced = raw.proxy_protocol is not None and raw.proxy_protocol.value
+    if announced and raw.proxy_protocol is not None and not raw.trusted_proxies:
+        complaints.add(raw.proxy_protocol.place, "nobody is trusted to send that header; add trusted_proxies")
+    return {"trusted_proxies": tuple(networks), "cloudflare": cloudflare, "proxy_protocol": announced}
 
 
 def parse_bind(text: str) -> str:

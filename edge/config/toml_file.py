@@ -15,9 +15,10 @@ from typing import Any, Final, Literal, get_args, get_origin
 import msgspec
 
 from edge.config.certificate_options import FIELDS as OPTION_KEYS
-from edge.config.given import Complaints, Given, RawSettings, RawSite, RawTable
+from edge.config.given import Complaints, Given, RawRoute, RawSettings, RawSite, RawTable
 from edge.config.toml_lines import KeyPath, line_of, locate_keys
-from edge.config.toml_schema import NESTED, REPEATED, TABLES, SiteTable
+from edge.config.toml_rules import RouteTable
+from edge.config.toml_schema import INNER_TABLES, NESTED, REPEATED, TABLES, SiteTable
 
 MAX_FILE: Final = 1024 * 1024
 """Bytes; thousands of sites fit. Larger is a mistake (a log, a disk image)."""
@@ -31,8 +32,14 @@ FIELD_OF_KEY: Final = {
 }
 """Keys that are called differently from their field in `RawSettings`; the flag needs the longer word, the table does not."""
 
-SINGLE_KEYS: Final = ("cert", "key", "max_body", "balance", "health", "hold_seconds", "upstream_ca")
+SINGLE_KEYS: Final = ("cert", "key", "balance", "health", "hold_seconds", "upstream_ca")
 """Keys of `[[site]]` that hold one value and are called like their field in `RawSite`."""
+
+LISTS: Final = (("listen", "bind"), ("listen", "trusted_proxies"))
+"""Keys outside sites that hold one value or several."""
+
+MOUNTS: Final = ("static", "media", "internal")
+"""Keys of a site that hold directories by prefix."""
 
 _SYNTAX_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
@@ -115,8 +122,8 @@ class _TomlReader:
             for key, value in values.items()
             if key not in OPTION_KEYS and not key.startswith("eab_")
         }
-        if "bind" in found:
-            found["bind"] = self._each(("listen", "bind"), values["bind"])
+        lists = [path for path in LISTS if path[0] == table and path[1] in values]
+        found |= {path[1]: self._each(path, values[path[1]]) for path in lists}
         if table == "acme":
             found["certificate"] = self._options((table,), values)
             found["eab"] = {key: self._given((table, key), values[key]) for key in values if key.startswith("eab_")}
@@ -152,15 +159,44 @@ class _TomlReader:
 
     def _site(self, path: KeyPath, content: dict[str, Any]) -> RawSite:
         values = self._checked(path, SiteTable, content)
-        single = {key: self._given((*path, key), values[key]) for key in SINGLE_KEYS if key in values}
+        single: dict[str, Any] = {key: self._given((*path, key), values[key]) for key in SINGLE_KEYS if key in values}
+        routes = enumerate(values.get("route", []))
         return RawSite(
             place=self._place(path),
             names=self._each((*path, "names"), values.get("names", [])),
             upstreams=self._each((*path, "upstream"), values.get("upstream", [])),
-            static=tuple(self._given((*path, "static", each[0]), each) for each in values.get("static", {}).items()),
+            routes=tuple(self._route((*path, "route", index), each) for index, each in routes),
+            rules=self._rules(path, values, ("names", "upstream", "route", *MOUNTS, *OPTION_KEYS, *single)),
+            static=self._mounts((*path, "static"), values),
+            media=self._mounts((*path, "media"), values),
+            internal=self._mounts((*path, "internal"), values),
             certificate=self._options(path, values),
             **single,
         )
+
+    def _mounts(self, path: KeyPath, values: dict[str, Any]) -> tuple[Given[tuple[str, str]], ...]:
+        mounts = values.get(str(path[-1]), {})
+        return tuple(self._given((*path, each[0]), each) for each in mounts.items())
+
+    def _route(self, path: KeyPath, content: dict[str, Any]) -> RawRoute:
+        values = self._checked(path, RouteTable, content)
+        return RawRoute(
+            place=self._place(path),
+            path=self._given((*path, "path"), values["path"]) if "path" in values else None,
+            upstreams=self._each((*path, "upstream"), values.get("upstream", [])),
+            rules=self._rules(path, values, ("path", "upstream")),
+        )
+
+    def _rules(self, path: KeyPath, values: dict[str, Any], others: Collection[str]) -> dict[str, Given[Any]]:
+        """All values but those in `others`; the keys of inner tables as `auth.users`."""
+        found: dict[str, Given[Any]] = {}
+        for key, value in values.items():
+            if key in INNER_TABLES and isinstance(value, dict):
+                inner = self._checked((*path, key), INNER_TABLES[key], value)
+                found |= {f"{key}.{each}": self._given((*path, key, each), inner[each]) for each in inner}
+            elif key not in others:
+                found[key] = self._given((*path, key), value)
+        return found
 
     def _checked(
         self, path: KeyPath, table: type[msgspec.Struct], content: dict[str, Any], inner: Collection[str] = ()
@@ -173,6 +209,9 @@ class _TomlReader:
                 continue
             if key not in types:
                 self._complain((*path, key), self._unknown(key, "key", [*types, *inner], content))
+                continue
+            if _holds_tables(key, value):
+                checked[key] = value  # their keys are checked one by one
                 continue
             try:
                 checked[key] = msgspec.convert(value, types[key])
@@ -204,9 +243,17 @@ class _TomlReader:
         return f"unknown {kind}; known are {', '.join(known)}"
 
 
+def _holds_tables(key: str, value: Any) -> bool:
+    if key == "route":
+        return isinstance(value, list) and all(isinstance(each, dict) for each in value)
+    return key in INNER_TABLES and isinstance(value, dict)
+
+
 def _path_in_words(path: KeyPath) -> str:
     if path[:1] == ("site",):
         site = f"[[site]] {path[1] + 1}" if len(path) > 1 and isinstance(path[1], int) else "[[site]]"
+        if path[2:3] == ("route",) and len(path) > 3 and isinstance(path[3], int):
+            site, path = f"[[site.route]] {path[3] + 1} of {site}", path[2:]
         return site if len(path) <= 2 else f"{_join(path[2:])} of {site}"
     if path[:2] in REPEATED and len(path) > 2:
         table = f"[[{_join(path[:2])}]] {int(path[2]) + 1}"
@@ -224,14 +271,21 @@ _KINDS: Final = {
 }  # fmt: skip
 
 
+def _words_of(kind: Any) -> list[str]:
+    """The words that a choice has, as they are written in the file; none if `kind` is no choice."""
+    literals = [word for member in get_args(kind) if get_origin(member) is Literal for word in get_args(member)]
+    booleans = ["true", "false"] if literals and bool in get_args(kind) else []
+    return booleans + ["false" if word is False else repr(word) for word in literals]
+
+
 def _type_in_words(message: str, kind: Any) -> str:
     """msgspec's "Expected `int`, got `str` - at `$[0]`" in the words of an operator."""
     message, _, place = message.partition(" - at `$")
     item = f" (item {int(index.group(1)) + 1})" if (index := re.match(r"\[(\d+)\]", place)) else ""
     expected = re.fullmatch(r"Expected `([^`]+)`, got `([^`]+)`", message)
-    words = [word for member in get_args(kind) if get_origin(member) is Literal for word in get_args(member)]
+    words = _words_of(kind)
     if words:
-        return f"write {', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
+        return f"write {', '.join(words[:-1])} or {words[-1]}" if words[1:] else f"write a table, or {words[0]}"
     if not expected:
         return message[0].lower() + message[1:] + item
     wanted, got = (" or ".join(_KINDS.get(each, each) for each in group.split(" | ")) for group in expected.groups())

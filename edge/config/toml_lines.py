@@ -31,15 +31,16 @@ def locate_keys(text: str) -> dict[KeyPath, int]:
 
 
 def _enter(is_array: bool, parts: KeyPath, arrays: dict[KeyPath, int]) -> KeyPath:
-    """The path of a table header, with the number of the array element it opens or continues."""
+    """The path of a table header, with the numbers of the array elements it lies in, opens or continues."""
+    path: KeyPath = ()
+    for part in parts[:-1]:
+        path = (*path, part)
+        if path in arrays:
+            path = (*path, arrays[path])
+    path = (*path, *parts[-1:])
     if is_array:
-        arrays[parts] = arrays.get(parts, -1) + 1
-        return (*parts, arrays[parts])
-    for end in (1, 2):
-        head = parts[:end]
-        if head in arrays:
-            return (*head, arrays[head], *parts[end:])
-    return parts
+        arrays[path] = arrays.get(path, -1) + 1
+    return (*path, arrays[path]) if path in arrays else path
 
 
 def _split(dotted: str) -> KeyPath:

@@ -10,11 +10,13 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
+from edge.config.toml_rules import AuthTable, HeadersTable, RouteTable, RulesTable
+
 KeyType: TypeAlias = Literal["p256", "p384", "rsa2048", "rsa3072", "rsa4096"]
 Challenge: TypeAlias = Literal["auto", "http-01", "tls-alpn-01", "dns-01"]
 
 
-class SiteTable(Struct, frozen=True):
+class SiteTable(RulesTable, frozen=True):
     """`[[site]]`: what is served for one set of names. Repeatable; the first one answers clients that send no server name."""
 
     names: str | list[str] | UnsetType = UNSET
@@ -47,8 +49,35 @@ class SiteTable(Struct, frozen=True):
     key: str | UnsetType = UNSET
     """PEM file with the private key of `cert`, without a pass phrase."""
 
-    max_body: int | str | UnsetType = UNSET
-    """Largest request body in bytes, or with a unit: `"10M"`. Larger ones get 413. Default: `"1G"`."""
+    media: dict[str, str] | UnsetType = UNSET
+    """Directories of files that users have uploaded, by URL prefix: served so that they cannot act in the site's name."""
+
+    internal: dict[str, str] | UnsetType = UNSET
+    """Directories by URL prefix that only the application can send files from, by `X-Accel-Redirect` or `X-Sendfile`."""
+
+    redirect: str | UnsetType = UNSET
+    """Send every request to the same path of another host: `"example.com"`, `"https://example.com"`."""
+
+    redirect_status: int | UnsetType = UNSET
+    """301 or 308. Default: 308, which keeps method and body."""
+
+    hsts: str | UnsetType = UNSET
+    """Tell browsers to use HTTPS only, for so long: `"5m"` to try it, `"1y"` to stay. Off by default; hard to take back."""
+
+    hsts_subdomains: bool | UnsetType = UNSET
+    """Includes all subdomains, whoever serves them. Default: `false`."""
+
+    hsts_preload: bool | UnsetType = UNSET
+    """Asks for a place in browsers' built-in lists. Needs `hsts_subdomains` and a year. Default: `false`."""
+
+    headers: HeadersTable | UnsetType = UNSET
+    """Changes to response fields, see `[site.headers]`."""
+
+    error_pages: dict[str, str] | UnsetType = UNSET
+    """HTML files by status for errors that edge itself reports, like `{ 502 = "502.html" }`."""
+
+    route: list[RouteTable] | UnsetType = UNSET
+    """Other rules for parts of the site, see `[[site.route]]`."""
 
     challenge: Challenge | UnsetType = UNSET
     """As in `[acme]`, for this site."""
@@ -77,6 +106,12 @@ class ListenTable(Struct, frozen=True):
 
     https_port: int | UnsetType = UNSET
     """Default: 443."""
+
+    trusted_proxies: str | list[str] | UnsetType = UNSET
+    """Networks, `private` or `cloudflare`: peers there say who the client is, in `X-Forwarded-For` and its relatives."""
+
+    proxy_protocol: bool | UnsetType = UNSET
+    """Connections from `trusted_proxies` begin with a PROXY protocol header, version 1 or 2. Default: `false`."""
 
 
 class AcmeTable(Struct, frozen=True):
@@ -232,6 +267,10 @@ TABLES: Final[dict[str, type[Struct]]] = {
     "server": ServerTable,
 }
 """Table name → its type. `site` is an array of tables, the others occur once."""
+
+INNER_TABLES: Final[dict[str, type[Struct]]] = {"headers": HeadersTable, "auth": AuthTable}
+"""Tables inside a site or a route: key → type."""
+
 
 NESTED: Final[dict[tuple[str, str], type[Struct]]] = {
     ("acme", "fallback"): FallbackTable,

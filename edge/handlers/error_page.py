@@ -1,7 +1,8 @@
 """What a visitor sees when an exchange cannot go on: a small page, or JSON for programs, and a request id to quote.
 
 The page is complete in itself (no style sheet, script or image to fetch) and says nothing about the inside: no address, no
-path, no text from the network. What the operator needs is in the log under the same request id.
+path, no text from the network. What the operator needs is in the log under the same request id. An operator's own page takes
+the place of ours for browsers; programs get JSON all the same.
 """
 
 from __future__ import annotations
@@ -22,6 +23,14 @@ SENTENCES: Final = {
     "authority-not-served": "This server does not serve the host that was asked for.",
     "certificate-for-another-name": "This connection is for another host. Please try again on a new one.",
     "body-too-large": "The request body is larger than this site accepts (setting: max_body).",
+    "address-not-allowed": "This part of the site is not open to your address.",
+    "credentials-needed": "This part of the site asks for a name and a password.",
+    "credentials-wrong": "The name or the password is not right.",
+    "credentials-busy": "Too many passwords are being checked at the moment. Please try again in a moment.",
+    "rate-exceeded": "There were too many requests from your address. Please wait a moment.",
+    "static-absent": "There is nothing at this address.",
+    "internal-file-outside": "The application behind this site named a file that it may not send.",
+    "forwarded-conflict": "The proxies in front of this server do not agree about who is asking.",
     "no-route": "There is nothing at this address.",
     "upstream-refused": "The application behind this site is not running. It may be restarting; please try again.",
     "upstream-permission": "The application behind this site cannot be reached: this server may not open its socket.",
@@ -60,13 +69,15 @@ small {{ opacity: .6 }}
 """
 
 _ID_HOLE: Final = "0" * 32
-"""Stands where the request id goes: ids always have 32 digits, so the page's length is known before."""
+"""Stands where the request id goes, between two halves that are made once."""
+
+REQUEST_ID: Final = b"{request_id}"
+"""Stands for the request id in an operator's own page."""
 
 
 class _Page(Struct, frozen=True):
     before: bytes
     after: bytes
-    length: int
     fields: Fields
 
 
@@ -88,7 +99,7 @@ def _page(status: int, reason: str, retry_after: int | None, as_json: bool) -> _
     )
     if retry_after is not None:
         fields = (*fields, (b"retry-after", b"%d" % retry_after))
-    return _Page(before, after, len(before) + len(_ID_HOLE) + len(after), fields)
+    return _Page(before, after, fields)
 
 
 def prefers_json(accept: bytes | None) -> bool:
@@ -104,5 +115,7 @@ def respond_error(exchange: Exchange, error: HTTPError) -> None:
     as_json = prefers_json(exchange.request.field(b"accept"))
     page = _page(error.status, error.reason, error.retry_after, as_json)
     request_id = exchange.request_id.encode("ascii")
-    fields = (*page.fields, (b"x-request-id", request_id))
-    exchange.respond(ResponseHead(error.status, fields, page.length), page.before + request_id + page.after)
+    own = None if as_json else exchange.own_error_page(error.status)
+    body = page.before + request_id + page.after if own is None else own.replace(REQUEST_ID, request_id)
+    fields = (*page.fields, *error.fields, (b"x-request-id", request_id))
+    exchange.respond(ResponseHead(error.status, fields, len(body)), body)

@@ -2,7 +2,8 @@
 
     1. a CA asks for a token that we present           the key authorization
     2. the same path with a token that is not ours     the site itself: another ACME client may run behind edge
-    3. anything else                                   308 to https
+    3. a trusted proxy says that it was https there    the site
+    4. anything else                                   308 to https
 
 Only an exact challenge path gets past the redirect; with a query, with dots, or with another method it is redirected.
 """
@@ -34,5 +35,5 @@ class PlainHTTP:
     def _handler_for(self, exchange: Exchange) -> Handler:
         request = exchange.request
         if token_of(request.target) is None or request.method not in (b"GET", b"HEAD"):
-            return self._redirect
+            return self._site if request.scheme == b"https" else self._redirect
         return self._challenges.answer_for(exchange) or self._site

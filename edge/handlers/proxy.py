@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from edge.errors import RequestRefused
@@ -11,6 +12,7 @@ from edge.handlers.proxy_exchange import ProxyExchange
 from edge.handlers.tunnel import TunnelExchange
 from edge.http.exchange import Exchange
 from edge.http.forwarding import FILE_FIELDS, Verdicts, reaches_visitor
+from edge.http.limits import FIRST_BYTE_TIMEOUT
 from edge.http.message import Fields
 from edge.telemetry.logs import get_logger
 from edge.upstream.upstream import Upstream
@@ -26,9 +28,11 @@ def _judge_and_tell(name: bytes) -> bool:
 
 
 class Proxy:
-    """The handler of a site with an upstream. `max_body` is in bytes; `spool_directory` None is the system's own.
+    """The handler of a site with an upstream.
 
-    `health` is the path that is answered during `maintenance` too.
+    `max_body` is in bytes, `first_byte_timeout` in seconds; `spool_directory` None is the system's own. `response_fields`
+    judges which fields of a response go on; by default that is `reaches_visitor`. `health` is the path that is answered
+    during `maintenance` too.
     """
 
     def __init__(
@@ -38,6 +42,8 @@ class Proxy:
         loop: asyncio.AbstractEventLoop,
         spool_directory: str | None = None,
         *,
+        first_byte_timeout: float = FIRST_BYTE_TIMEOUT,
+        response_fields: Callable[[bytes], bool] = _judge_and_tell,
         maintenance: MaintenanceSwitch | None = None,
         health: str = "",
     ) -> None:
@@ -45,9 +51,10 @@ class Proxy:
         self.max_body: Final = max_body
         self.loop: Final = loop
         self.spool_directory: Final = spool_directory
+        self.first_byte_timeout: Final = first_byte_timeout
+        self.response_fields: Final = Verdicts(response_fields)
         self._maintenance: Final = maintenance or MaintenanceSwitch()
         self._health: Final = health.partition("?")[0].encode("ascii")
-        self.response_fields: Final = Verdicts(_judge_and_tell)
 
     def __repr__(self) -> str:
         return f"<Proxy {self.upstream!r}>"

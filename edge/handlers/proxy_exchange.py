@@ -166,6 +166,7 @@ class ProxyExchange:
         if self._claim:
             self._claimed()
         self._connection = connection
+        connection.first_byte_timeout = self._proxy.first_byte_timeout
         exchange = self._exchange
         request = exchange.request
         fields = upstream_fields(request, exchange.peer, exchange.request_id, time.time())

@@ -1,4 +1,4 @@
-"""From http to https, for names that are ours and no other.
+"""From http to https, for names that are ours and no other; and from one site to another.
 
 The answer is always an absolute URL with a host from the configuration, so neither an unknown Host nor a target like `//evil`
 can send a visitor elsewhere. 308 keeps method and body (RFC 9110 §15.4.9).
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from edge.config.schema import Redirection
 from edge.errors import RequestRefused
 from edge.handlers.served_names import ServedNames
 from edge.http.exchange import Exchange
-from edge.http.message import ResponseHead
+from edge.http.message import SERVER_FIELD, ResponseHead
 
 
 class Redirect:
@@ -31,3 +32,21 @@ class Redirect:
         path = request.target if request.target != b"*" else b""
         location = b"https://" + served.host + self._port + path
         exchange.respond(ResponseHead(308, ((b"location", location),), 0))
+
+
+class SiteRedirect:
+    """Sends every request of a site to the same path and query, byte for byte, of another host."""
+
+    def __init__(self, redirection: Redirection, https_port: int) -> None:
+        target = redirection.target
+        if "://" not in target:
+            host = f"[{target}]" if ":" in target else target
+            target = f"https://{host}" if https_port == 443 else f"https://{host}:{https_port}"
+        self._origin = target.encode("ascii")
+        self._status = redirection.status
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Answer with the status of the configuration."""
+        target = exchange.request.target
+        location = self._origin + (b"" if target == b"*" else target)
+        exchange.respond(ResponseHead(self._status, (SERVER_FIELD, (b"location", location)), 0))

@@ -31,6 +31,10 @@ class SiteRoutes:
         self._prefixes = PrefixTable([prefix for prefix, _ in mounts]) if mounts else None
         self._upstream = upstream
 
+    def __call__(self, exchange: Exchange) -> None:
+        """Answer. Raises: HTTPError, as `handler_for` and the handlers do."""
+        self.handler_for(exchange.request.target)(exchange)
+
     def handler_for(self, target: bytes) -> Handler:
         """Who answers `target`. Raises: RequestRefused 404 when nobody does, 400 for a path that changes sides."""
         if self._prefixes is not None:

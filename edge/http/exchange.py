@@ -74,7 +74,8 @@ class Exchange(Protocol):
 
     @property
     def request_id(self) -> str:
-        """32 hexadecimal digits, made on first use; the same in upstream request, response, log and error page."""
+        """The same in upstream request, response, log and error page: 32 hexadecimal digits, made on first use, or the id
+        that a trusted proxy gave the request."""
 
     @property
     def head_sent(self) -> bool:
@@ -83,6 +84,12 @@ class Exchange(Protocol):
     @property
     def can_send(self) -> bool:
         """False while the client takes bytes more slowly than they come. A handler SHOULD stop until `resume_sending`."""
+
+    def adopt_request_id(self, request_id: str) -> None:
+        """Use the id that a trusted proxy gave this request. To be called before anybody has asked for `request_id`."""
+
+    def own_error_page(self, status: int) -> bytes | None:
+        """The HTML page that the operator wrote for errors with this status; None: edge's own."""
 
     def send_interim(self, status: int, fields: Fields) -> None:
         """Forward a 1xx response (RFC 9110 §15.2), 103 included. Dropped silently for HTTP/1.0 clients."""

@@ -122,3 +122,11 @@ def media_type_of(name: str) -> bytes:
 def is_font(media_type: bytes) -> bool:
     """Whether browsers fetch this type across origins in CORS mode only (CSS Fonts 4 §4.9)."""
     return media_type.startswith(b"font/") or media_type == _FONTS
+
+
+_PASSIVE: Final = (b"audio/", b"video/", b"image/", b"font/", b"text/plain", b"application/pdf", b"text/vtt")
+
+
+def is_active(media_type: bytes) -> bool:
+    """Whether a browser that opens this type might run it: everything but what is known to be looked at or listened to."""
+    return not media_type.startswith(_PASSIVE) or media_type.startswith(b"image/svg")

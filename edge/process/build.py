@@ -1,17 +1,19 @@
 """The one place that knows all parts: a worker's service and the keeper's manager, built in reading order.
 
-listening socket ─ entrance ─ server ─ connection ─ engine        bytes become exchanges
+listening socket ─ gates ─ entrance ─ server ─ connection ─ engine        bytes become exchanges
     plain: challenge → redirect                                   … which the chain on the right answers
-    TLS:   routing table → site → static mount | proxy
+    TLS:   routing table → site (edge.process.build_site) → static mount | proxy
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from edge.certs.acme.issuer import AcmeIssuer
 from edge.certs.dns.build import build_records
@@ -23,51 +25,58 @@ from edge.certs.publisher import Publisher
 from edge.certs.reachability import observe
 from edge.config.acme_schema import CA
 from edge.config.ca_settings import STAGING
-from edge.config.schema import Acme, Config, Site
+from edge.config.schema import Acme, Config, Listen
 from edge.errors import StartError
 from edge.handlers.acme_challenge import ChallengeTable
+from edge.handlers.client_identity import ClientIdentity
 from edge.handlers.error_page import respond_error
 from edge.handlers.maintenance import MaintenanceSwitch
 from edge.handlers.plain_http import PlainHTTP
-from edge.handlers.proxy import Proxy
+from edge.handlers.rate_table import RateTable
 from edge.handlers.redirect import Redirect
-from edge.handlers.routing import RoutingTable, SiteRoutes
+from edge.handlers.routing import RoutingTable
 from edge.handlers.served_names import ServedNames
-from edge.handlers.static.handler import StaticHandler
+from edge.http.exchange import Handler
+from edge.http.networks import Networks
 from edge.net.deadlines import Deadlines
 from edge.net.listening import ListeningSocket
+from edge.process.build_site import Surroundings, build_site
 from edge.process.service import BaseContext
 from edge.process.worker_service import WorkerService
 from edge.server.challenge_gate import ChallengeGate
 from edge.server.entrances import PlainEntrance, TLSEntrance
 from edge.server.exchange import ServerExchange
 from edge.server.listener import Listener
+from edge.server.proxy_gate import ProxyGate
 from edge.server.server import Record, Server
 from edge.storage.contract import Storage
 from edge.storage.filesystem import FileSystemStorage
 from edge.telemetry.access_log import AccessLog
 from edge.tls.selector import Selector
-from edge.upstream.upstream import Upstream
 from edge.wire.http2 import http2_engine_factory
+
+Accept: TypeAlias = Callable[[socket.socket], None]
 
 
 def build_service(
-    config: Config, listeners: Sequence[ListeningSocket], base_context: BaseContext, loop: asyncio.AbstractEventLoop
+    config: Config,
+    listeners: Sequence[ListeningSocket],
+    base_context: BaseContext,
+    loop: asyncio.AbstractEventLoop,
+    rates: RateTable | None = None,
 ) -> WorkerService:
-    """Everything that a worker runs; nothing is accepted before `start`. Raises: StartError, ConfigError."""
+    """Everything that a worker runs; nothing is accepted before `start`. Raises: StartError, ConfigError.
+
+    `rates` is what workers share about their clients; without one this worker counts for itself.
+    """
     deadlines = Deadlines()
     closers: list[Callable[[], None]] = []
 
     # What answers.
     maintenance = MaintenanceSwitch()
-    names: ServedNames[SiteRoutes] = ServedNames(
-        {
-            name: routes
-            for site in config.sites
-            for routes in [_routes(site, deadlines, loop, closers, maintenance)]
-            for name in site.names
-        }
-    )
+    around = Surroundings(loop, deadlines, rates or RateTable(), maintenance, config.listen.https_port, closers)
+    sites = [(site.names, build_site(site, around)) for site in config.sites]
+    names = ServedNames({name: routes for own_names, routes in sites for name in own_names})
     routing = RoutingTable(names)
     challenges = ChallengeTable()
     plain_http = PlainHTTP(challenges, routing, Redirect(names, config.listen.https_port))
@@ -76,31 +85,28 @@ def build_service(
     access_log = _open_access_log(config)
     server = Server(loop, deadlines, respond_error, _recorder(access_log))
     selector = Selector(base_context, config.names[0])
-    secure = TLSEntrance(routing, loop, selector, http2_engine_factory(config.http2_engine))
-    plain = PlainEntrance(plain_http, loop)
-    accept_secure = ChallengeGate(server, secure, selector, deadlines).accepted
-    accept_plain = partial(server.accept, entrance=plain)
+    behind_tls: Handler = routing
+    without_tls: Handler = plain_http
+    if config.listen.trusted_proxies:  # then the scheme is what a proxy says, on both ports
+        behind_tls = without_tls = _identified(plain_http, config.listen)
+    secure = TLSEntrance(behind_tls, loop, selector, http2_engine_factory(config.http2_engine))
+    plain = PlainEntrance(without_tls, loop)
+    challenge_gate = ChallengeGate(server, secure, selector, deadlines)
+    accept_secure: Accept = challenge_gate.accepted
+    accept_plain: Accept = partial(server.accept, entrance=plain)
+    if config.listen.proxy_protocol:
+        trusted = Networks(config.listen.trusted_proxies)
+        accept_secure = ProxyGate(trusted, secure, challenge_gate.admit, loop).accepted
+        accept_plain = ProxyGate(trusted, plain, server.accept, loop).accepted
 
     # Where it comes in.
     entries = [Listener(each.sock, accept_secure if each.tls else accept_plain, loop) for each in listeners]
     return WorkerService(server, entries, selector, challenges, maintenance, deadlines, access_log, closers)
 
 
-def _routes(
-    site: Site,
-    deadlines: Deadlines,
-    loop: asyncio.AbstractEventLoop,
-    closers: list[Callable[[], None]],
-    maintenance: MaintenanceSwitch,
-) -> SiteRoutes:
-    mounts = [(mount.prefix, StaticHandler(mount)) for mount in site.static]
-    closers.extend(handler.close for _, handler in mounts)
-    if not site.upstreams:
-        return SiteRoutes(mounts, None)
-    upstream = Upstream(site.upstreams, deadlines, loop, site.balancing, site.names[0], site.upstream_ca)
-    closers.append(upstream.close)
-    proxy = Proxy(upstream, site.max_body, loop, maintenance=maintenance, health=site.balancing.health)
-    return SiteRoutes(mounts, proxy)
+def _identified(handler: Handler, listen: Listen) -> Handler:
+    """A handler that sees the client behind trusted proxies."""
+    return ClientIdentity(Networks(listen.trusted_proxies), Networks(listen.cloudflare), handler)
 
 
 def _open_access_log(config: Config) -> AccessLog:

@@ -62,7 +62,7 @@ def _ports(config: Config) -> Iterator[str]:
 
 def _upstreams(config: Config) -> Iterator[str]:
     for site in config.sites:
-        for address in site.upstreams:
+        for address in dict.fromkeys((*site.upstreams, *(each for route in site.routes for each in route.upstreams))):
             problem = upstream_problem(address)
             if problem:
                 yield f"upstream {address} {problem}"
@@ -120,11 +120,11 @@ def _unreadable_directories(config: Config) -> Iterator[str]:
     user = pwd.getpwnam(config.user)
     groups = frozenset(os.getgrouplist(user.pw_name, user.pw_gid))
     for site in config.sites:
-        for mount in site.static:
+        for mount in (*site.static, *site.internal):
             barrier = first_barrier(Path(mount.directory), user.pw_uid, groups)
             if barrier:
                 mode = stat.S_IMODE(barrier.stat().st_mode)
-                yield f"static {mount.directory} cannot be read by {config.user}: {barrier} has mode {mode:04o}"
+                yield f"directory {mount.directory} cannot be read by {config.user}: {barrier} has mode {mode:04o}"
 
 
 def first_barrier(directory: Path, uid: int, groups: frozenset[int]) -> Path | None:

@@ -24,5 +24,7 @@ def preload(config: Config) -> None:
     """Load everything that workers of this configuration will run. Raises: ConfigError when something is not installed."""
     check_loop(config.loop)
     http2_engine_factory(config.http2_engine)
+    if any(rules.compress != "never" for site in config.sites for rules in (site, *site.routes)):
+        importlib.import_module("edge.handlers.compress")
     for name in LOADED_LATE:
         importlib.import_module(name)

@@ -10,6 +10,7 @@ import asyncio
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 from edge.certs.publisher import ChallengeAnswer, Publisher
@@ -112,4 +113,6 @@ def real_parts(configure_logs: Callable[[Config], None] = leave_logs_alone, anno
     """The parts of the product. Imported by name and late: the shells must not depend on what they run."""
     build = importlib.import_module("edge.process.build")
     contexts = importlib.import_module("edge.tls.contexts")
-    return Parts(build.build_service, build.build_manager, contexts.new_base_context, configure_logs, announcer)
+    rates = importlib.import_module("edge.handlers.rate_table").RateTable()  # mapped before any fork: workers share it
+    make_service = partial(build.build_service, rates=rates)
+    return Parts(make_service, build.build_manager, contexts.new_base_context, configure_logs, announcer)

@@ -39,16 +39,20 @@ class ChallengeGate:
 
     def accepted(self, sock: socket.socket) -> None:
         """Lead one connection to where it belongs."""
-        if self._selector.challenges:
-            _Peek(self, sock, self._server.loop).start()
-        else:
-            self._server.accept(sock, self._entrance)
+        self.admit(sock, self._entrance)
 
-    def decide(self, sock: socket.socket, hello: ClientHello) -> None:
+    def admit(self, sock: socket.socket, entrance: Entrance) -> None:
+        """The same, for a connection that has an entrance of its own."""
+        if self._selector.challenges:
+            _Peek(self, sock, entrance, self._server.loop).start()
+        else:
+            self._server.accept(sock, entrance)
+
+    def decide(self, sock: socket.socket, entrance: Entrance, hello: ClientHello) -> None:
         """The offer is known (or will not be: an empty one)."""
         context = self._selector.challenges.get(hello.server_name) if hello.alpn == ACME_ONLY else None
         if context is None:
-            self._server.accept(sock, self._entrance)
+            self._server.accept(sock, entrance)
         else:
             ChallengeHandshake(sock, context, self._server.loop, self._deadlines)
 
@@ -56,9 +60,12 @@ class ChallengeGate:
 class _Peek:
     """One connection whose ClientHello is being looked at."""
 
-    def __init__(self, gate: ChallengeGate, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, gate: ChallengeGate, sock: socket.socket, entrance: Entrance, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self._gate = gate
         self._sock = sock
+        self._entrance = entrance
         self._loop = loop
         self._give_up_at = loop.time() + HANDSHAKE_TIMEOUT
         self._timer: asyncio.TimerHandle | None = None
@@ -85,11 +92,11 @@ class _Peek:
             hello = ClientHello()
         except (MalformedError, OSError):
             hello = ClientHello()
-        self._gate.decide(self._sock, hello)
+        self._gate.decide(self._sock, self._entrance, hello)
 
     def _done(self, hello: ClientHello) -> None:
         self._loop.remove_reader(self._sock.fileno())
-        self._gate.decide(self._sock, hello)
+        self._gate.decide(self._sock, self._entrance, hello)
 
 
 class ChallengeHandshake:

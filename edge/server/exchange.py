@@ -66,7 +66,7 @@ class ServerExchange:
 
     @property
     def request_id(self) -> str:
-        """32 hexadecimal digits, made on first use."""
+        """32 hexadecimal digits, made on first use, unless a trusted proxy named one."""
         if not self._request_id:
             self._request_id = f"{getrandbits(128):032x}"  # unique is enough; nobody may rely on its being secret
         return self._request_id
@@ -86,6 +86,14 @@ class ServerExchange:
             return True
         self.stalled = connection.has_stalled = True
         return False
+
+    def adopt_request_id(self, request_id: str) -> None:
+        """Use the id that a trusted proxy gave this request."""
+        self._request_id = request_id
+
+    def own_error_page(self, status: int) -> bytes | None:
+        """None: an operator's pages belong to a site."""
+        return None
 
     # -- the response -------------------------------------------------------------------------------------------------
 

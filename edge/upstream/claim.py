@@ -49,7 +49,7 @@ class Claim:
 
     def start(self) -> None:
         """Search, unless others are held already: then wait behind them."""
-        if self._hold and self._hold.is_on:
+        if self._hold and self._hold.is_on and self._hold.is_worthwhile:
             self._wait(self._hold)
         else:
             self._search()
@@ -71,12 +71,14 @@ class Claim:
     def connection_opened(self, connection: OriginConnection) -> None:
         """An origin accepted."""
         self._attempt = None
+        if self._hold:
+            self._hold.is_worthwhile = True
         self._claimer.connection_opened(connection)
 
     def connection_failed(self, error: UpstreamError) -> None:
         """No origin did."""
         self._attempt = None
-        if self._hold and error.is_down:
+        if self._hold and error.is_down and self._hold.is_worthwhile:
             self._wait(self._hold)
         else:
             self._claimer.connection_failed(error)

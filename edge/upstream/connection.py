@@ -29,7 +29,15 @@ from edge.upstream.listeners import NewStream, Opener, ResponseReceiver
 from edge.upstream.pool import IdlePool
 from edge.upstream.resolver import Endpoint
 from edge.wire.http1_origin import HTTP1OriginEngine, format_request_head
-from edge.wire.origin import DataReceived, HeadReceived, InterimReceived, OriginEvent, ResponseEnded, ResponseFailed
+from edge.wire.origin import (
+    DataReceived,
+    HeadReceived,
+    InterimReceived,
+    OriginEvent,
+    ResponseEnded,
+    ResponseFailed,
+    WholeResponse,
+)
 
 EVENT_STREAM: Final = b"text/event-stream"
 
@@ -53,6 +61,7 @@ class OriginConnection:
         "_single_use",
         "_stream",
         "deadline",
+        "first_byte_timeout",
         "heard_at",
         "sent_at",
         "served",
@@ -74,6 +83,8 @@ class OriginConnection:
         self._paused = False
         self._single_use = False
         self.deadline = NEVER
+        self.first_byte_timeout = FIRST_BYTE_TIMEOUT
+        """Seconds; whoever sends a request may set it before."""
         self.sent_at = 0.0
         """Monotonic time at which the last request's head was written."""
         self.heard_at = 0.0
@@ -146,7 +157,7 @@ class OriginConnection:
         head = format_request_head(method, target, fields, content_length)
         drained = self._stream.write(head + body if body else head)
         self.sent_at = now = self._loop.time()
-        self.deadline = NEVER if self._body_left and drained else now + FIRST_BYTE_TIMEOUT
+        self.deadline = NEVER if self._body_left and drained else now + self.first_byte_timeout
         return drained
 
     def send_handshake(self, receiver: ResponseReceiver, target: bytes, fields: Fields, accept: bytes) -> bool:
@@ -176,14 +187,14 @@ class OriginConnection:
             if self.deadline == NEVER and not drained:
                 self._restart_idle_timeout()
             return drained
-        self.deadline = NEVER if self._body_left and drained else self._loop.time() + FIRST_BYTE_TIMEOUT
+        self.deadline = NEVER if self._body_left and drained else self._loop.time() + self.first_byte_timeout
         return drained
 
     def stream_drained(self) -> None:
         if self._receiver is None:
             return
         if not self._answered:
-            self.deadline = NEVER if self._body_left else self._loop.time() + FIRST_BYTE_TIMEOUT
+            self.deadline = NEVER if self._body_left else self._loop.time() + self.first_byte_timeout
         elif self._may_be_silent:
             self.deadline = NEVER
         self._receiver.request_drained()
@@ -208,28 +219,32 @@ class OriginConnection:
         if self._receiver is None:
             self.close()  # bytes that nobody asked for
             return
+        if not self._heard:
+            whole = self._engine.take_whole(data)
+            if whole is not None:
+                self._receive_whole(whole)
+                return
+            self._heard = True
         events = self._engine.receive_data(data)
         if self._answered:
             self._restart_idle_timeout()
         elif events:
             self.heard_at = self._loop.time()
-            if type(events[-1]) is ResponseEnded and type(events[0]) is HeadReceived:
-                self._receive_whole(events[0].head, events)
+            first, last = events[0], events[-1]
+            if type(first) is HeadReceived and type(last) is ResponseEnded:  # chunked, or without a body
+                body = b"".join([event.data for event in events if type(event) is DataReceived])
+                self._receive_whole(WholeResponse(first.head, body, last.reusable))
                 return
-        self._heard = True
         self._dispatch(events)
 
-    def _receive_whole(self, head: ResponseHead, events: list[OriginEvent]) -> None:
+    def _receive_whole(self, whole: WholeResponse) -> None:
         """The hot path: head, body and end in one read."""
         receiver = self._receiver
         assert receiver
-        if len(events) == 3 and type(events[1]) is DataReceived:
-            body = events[1].data
-        else:
-            body = b"".join([event.data for event in events if type(event) is DataReceived])
-        self._judge_reuse(head)
-        self._finish(events[-1], self.heard_at)
-        receiver.response_received(head, body)
+        self.heard_at = self._loop.time()
+        self._judge_reuse(whole.head)
+        self._finish(whole.reusable, self.heard_at)
+        receiver.response_received(whole.head, whole.body)
 
     def _dispatch(self, events: list[OriginEvent]) -> None:
         for event in events:
@@ -245,7 +260,7 @@ class OriginConnection:
                 case InterimReceived():
                     receiver.interim_received(event.status, event.fields)
                 case ResponseEnded():
-                    self._finish(event if event is events[-1] else None, self._loop.time())
+                    self._finish(event.reusable and event is events[-1], self._loop.time())
                     receiver.response_ended()
                 case ResponseFailed():
                     self._fail(event.reason)
@@ -284,13 +299,12 @@ class OriginConnection:
 
     # -- ending -------------------------------------------------------------------------------------------------------
 
-    def _finish(self, ended: OriginEvent | None, now: float) -> None:
-        """The response is complete: back to the pool, or closed unless both sides are clean. `ended` None: they are not."""
+    def _finish(self, reusable: bool, now: float) -> None:
+        """The response is complete: back to the pool, or closed unless both sides are clean."""
         self._receiver = None
         self.served += 1
         assert self._stream
-        reusable = type(ended) is ResponseEnded and ended.reusable and not self._single_use
-        if not reusable or self._body_left or self._stream.unsent or self._stream.lost:
+        if not reusable or self._single_use or self._body_left or self._stream.unsent or self._stream.lost:
             self.close()
             return
         if self._paused:
@@ -313,8 +327,8 @@ class OriginConnection:
         self.deadline = NEVER
         if self._receiver is None:
             self.close()
-        elif stream and stream.unsent and now - stream.last_progress < FIRST_BYTE_TIMEOUT:
-            self.deadline = stream.last_progress + FIRST_BYTE_TIMEOUT  # slow, but moving
+        elif stream and stream.unsent and now - stream.last_progress < self.first_byte_timeout:
+            self.deadline = stream.last_progress + self.first_byte_timeout  # slow, but moving
         elif stream and stream.unsent:
             self._fail(failures.REQUEST_STALLED)
         else:

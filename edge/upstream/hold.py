@@ -6,6 +6,9 @@
 
 While anybody waits, newcomers wait behind. So a restart of an application server costs its visitors seconds instead of errors,
 and the server does not meet all of them in its first moment.
+
+Waiting is for restarts: an upstream that has never accepted a connection, or that has kept somebody waiting in vain, is not
+waited for until it accepts one. Its visitors are told at once.
 """
 
 from __future__ import annotations
@@ -52,6 +55,8 @@ class Hold:
         self._batch = 0  # 0: the door is shut, or open because nobody waits
         self._ticking: asyncio.TimerHandle | None = None
         self._letting_in: asyncio.TimerHandle | None = None
+        self.is_worthwhile = False
+        """Whether the upstream has accepted a connection since it was last waited for in vain."""
         self._since = 0.0
         self._let_in = 0
 
@@ -92,6 +97,7 @@ class Hold:
         self._ticking = None
         now = self._loop.time()
         for claim in self._queue.expire(now):
+            self.is_worthwhile = False
             claim.expired(self._seconds)
         if not self.is_on:
             self._end()
@@ -110,6 +116,7 @@ class Hold:
     def connection_opened(self, connection: OriginConnection) -> None:
         """An origin accepts again."""
         self._probe = None
+        self.is_worthwhile = True
         first = self._queue.take()
         if not first:  # everybody has left meanwhile
             connection.close()

@@ -27,6 +27,7 @@ from edge.wire.origin import (
     OriginEvent,
     ResponseEnded,
     ResponseFailed,
+    WholeResponse,
 )
 from edge.wire.response_format import format_fields
 from edge.wire.response_head import CHUNKS, LENGTH, NO_BODY, UNTIL_CLOSE, ParsedResponse, parse_response_head
@@ -89,6 +90,20 @@ class HTTP1OriginEngine:
     def expect_tunnel(self, accept: bytes) -> None:
         """See `OriginEngine`."""
         self._accept = accept
+
+    def take_whole(self, data: bytes) -> WholeResponse | None:
+        """See `OriginEngine`."""
+        end = data.find(END_OF_HEAD) + len(END_OF_HEAD)
+        if self._state != _HEAD or self._seen or end < len(END_OF_HEAD):
+            return None
+        try:
+            parsed = parse_response_head(data[:end], self._method)
+        except UpstreamError:
+            return None
+        if parsed.framing != LENGTH or parsed.content_length != len(data) - end:
+            return None
+        self._state = _IDLE if parsed.persistent else _BROKEN
+        return WholeResponse(parsed.new_head(), data[end:], parsed.persistent)
 
     def receive_data(self, data: bytes) -> list[OriginEvent]:
         """See `OriginEngine`. After `ResponseFailed`, and after `ResponseEnded(reusable=False)`, bytes are swallowed."""

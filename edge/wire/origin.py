@@ -53,6 +53,14 @@ class ResponseFailed(Struct, frozen=True, gc=False):
 OriginEvent: TypeAlias = InterimReceived | HeadReceived | DataReceived | ResponseEnded | ResponseFailed
 
 
+class WholeResponse(Struct, frozen=True):
+    """A response that came in one read and was all of it: head, body, end."""
+
+    head: ResponseHead
+    body: bytes
+    reusable: bool
+
+
 class OriginEngine(Protocol):
     """A client-side engine for one connection to an origin."""
 
@@ -63,6 +71,11 @@ class OriginEngine(Protocol):
         """The next request is a WebSocket handshake: a 101 with this `Sec-WebSocket-Accept` is welcome, any other a failure.
 
         Whatever the answer, the connection MUST NOT carry another request."""
+
+    def take_whole(self, data: bytes) -> WholeResponse | None:
+        """The response, if `data` is exactly one with an announced length: the common case, without events.
+
+        None says nothing about `data`, and nothing has happened: give it to `receive_data`."""
 
     def receive_data(self, data: bytes) -> list[OriginEvent]:
         """Feed bytes. Any input is legal or becomes `ResponseFailed`; bytes before a request or behind a response too."""

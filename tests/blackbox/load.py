@@ -47,7 +47,11 @@ def trusting(alpn: str = "", root: bytes | None = None) -> ssl.SSLContext:
 
 
 class Load:
-    """`clients` threads that call `visit` again and again. `answered` and `failures` may be read at any time."""
+    """`clients` threads that call `visit` again and again. `answered` and `failures` may be read at any time.
+
+    `pause` are seconds between two questions of a client: what is tested are the moments of change, not the machine."""
+
+    pause = 0.002
 
     def __init__(self, port: int, name: str, *, target: str = "/", clients: int = 3, root: bytes | None = None) -> None:
         self.port = port
@@ -113,6 +117,7 @@ class KeepAliveLoad(Load):
                 sock.sendall(request)
                 is_last = self._read_answer(answers)
                 self.answered += 1
+                self.stopped.wait(self.pause)
 
     @staticmethod
     def _read_answer(answers: object) -> bool:
@@ -168,6 +173,7 @@ class _Http2Visit:
             self._buffer += self._sock.recv(65536) or self._closed()
             while (frame := self._next_frame()) is not None:
                 self._heard(frame)
+            self._load.stopped.wait(self._load.pause)
 
     def _closed(self) -> bytes:
         raise EOFError(f"closed with {len(self._open)} streams open")
@@ -217,7 +223,6 @@ class HandshakeLoad(Load):
     """A handshake each time, with the chain checked when `root` is given; `certificates` are the leaves seen, in DER."""
 
     pause = 0.005
-    """Seconds between two handshakes, which cost more than anything else here: the machine has other things to do."""
 
     def __init__(self, port: int, name: str, *, clients: int = 3, root: bytes | None = None) -> None:
         super().__init__(port, name, clients=clients, root=root)

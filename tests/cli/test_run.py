@@ -62,7 +62,8 @@ def test_each_complaint_is_one_line_and_the_status_2(edge: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("--domian", "a"), "edge: no such option '--domian'. Did you mean '--domain'?\n      try: edge --help\n"),
+        (("--domian", "a"),
+         "edge: no such option '--domian'. (Did you mean one of: '--domain', '--media'?)\n      try: edge --help\n"),
         (("--domain",), "edge: option '--domain' requires an argument.\n      try: edge --help\n"),
         (("chek",), "edge: there is no command 'chek'; did you mean 'check'?\n      try: edge --help\n"),
         (("a.b",), "edge: there is no command 'a.b'; to serve that name write: edge --domain a.b\n      try: edge --help\n"),

@@ -35,7 +35,8 @@ def test_an_address_is_written_in_the_ways_people_know(written: str, shown: str)
 
 @pytest.mark.parametrize(
     "written",
-    ["", "127.0.0.1", "app", "app:0", "app:65536", "app:80x", "app:" + "9" * 5000, "https://", "ftp://app:21", "unix:app.sock", "a b:80",
+    ["", "127.0.0.1", "app", "app:0", "app:65536", "app:80x", "app:" + "9" * 5000, "https://", "ftp://app:21",
+     "unix:app.sock", "a b:80",
      "[::::]:80", "[]:80", "::1:80", "u@h:80", "app:80/path", "unix:/" + "a" * 200, "unix:/run/a\0b", "app:²", "http://app"],
 )  # fmt: skip
 def test_what_is_no_address_is_refused_with_a_sentence(written: str) -> None:

@@ -9,8 +9,7 @@ from msgspec import Struct
 
 from edge.config.flags import Flags, flag_name
 from edge.config.load import load
-from edge.config.reference import COMMAND, INTRODUCTION, config_page, field_docs
-from edge.config.toml_schema import NESTED, TABLES
+from edge.config.reference import COMMAND, INTRODUCTION, config_page, field_docs, tables_in_reading_order
 from edge.errors import ConfigError
 from tests.config.workspace import write
 
@@ -22,7 +21,7 @@ def test_the_page_is_what_the_schema_says() -> None:
     assert PAGE.read_text() == config_page(), f"run: {COMMAND}"
 
 
-@pytest.mark.parametrize("table", [*TABLES.values(), *NESTED.values()])
+@pytest.mark.parametrize("table", tables_in_reading_order())
 def test_every_key_explains_itself(table: type[Struct]) -> None:
     """A key without a docstring would be a blank in the manual."""
     assert set(field_docs(table)) == set(table.__struct_fields__)
@@ -30,7 +29,7 @@ def test_every_key_explains_itself(table: type[Struct]) -> None:
 
 def test_the_file_has_a_key_for_every_flag() -> None:
     """Everything a flag says the file can say."""
-    keys = {key for table in TABLES.values() for key in table.__struct_fields__}
+    keys = {key for table in tables_in_reading_order() for key in table.__struct_fields__}
     names = {"domain": "names", "acme_directory": "directory", "acme_ca_file": "ca_file", "access_log": "access",
              "log_format": "format"}  # fmt: skip
     flags = [each for each in Flags.__struct_fields__ if each != "config"]

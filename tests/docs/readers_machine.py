@@ -70,7 +70,7 @@ class ReadersMachine:
             name, has_value, value = word.partition("=")
             if not has_value:
                 value = next(words, "")
-            if name == "--static":
+            if name in ("--static", "--media", "--internal"):
                 value = f"{value.partition('=')[0]}={self._directory}"
             elif name == "--access-log":
                 value = value if value in ("-", "off") else str(self._log)
@@ -83,7 +83,9 @@ class ReadersMachine:
     def _paths(self, text: str) -> Iterator[tuple[str, Path]]:
         document = tomllib.loads(text)
         for site in document.get("site", []):
-            yield from ((directory, self._directory) for directory in site.get("static", {}).values())
+            for key in ("static", "media", "internal"):
+                yield from ((directory, self._directory) for directory in site.get(key, {}).values())
+            yield from ((page, self._config) for page in site.get("error_pages", {}).values())
             yield from ((site[key], path) for key, path in self._pair.items() if key in site)
         access = document.get("log", {}).get("access", "-")
         if access not in ("-", "off"):

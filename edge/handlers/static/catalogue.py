@@ -25,12 +25,15 @@ _ATTEMPTS: Final = 3
 
 
 class Catalogue:
-    """Looks names up beneath one root. `clock` is monotonic, `wall_clock` POSIX; both in seconds."""
+    """Looks names up beneath one root. `clock` is monotonic, `wall_clock` POSIX; both in seconds. `uploads`: the files come
+    from users; then directories have no index."""
 
-    def __init__(self, directory: str, clock: Callable[[], float], wall_clock: Callable[[], float]) -> None:
+    def __init__(
+        self, directory: str, clock: Callable[[], float], wall_clock: Callable[[], float], *, uploads: bool = False
+    ) -> None:
         self.cache = EntryCache()
         self._root = Root(directory)
-        self._names = ImmutableNames(self._root)
+        self._names = None if uploads else ImmutableNames(self._root)
         self._read_manifest_at = 0.0
         self._loader = Loader(self._root, self._names, wall_clock)
         self._clock = clock
@@ -76,7 +79,7 @@ class Catalogue:
         self._root.close()
 
     def _read_manifest(self, now: float) -> None:
-        if now >= self._read_manifest_at:
+        if self._names is not None and now >= self._read_manifest_at:
             self._read_manifest_at = now + TTL
             if self._names.refresh():
                 self.cache.clear()
@@ -90,6 +93,8 @@ class Catalogue:
         raise HTTPError(503, "static-file-unstable", retry_after=1) from cause
 
     def _has_index(self, name: bytes) -> bool:
+        if self._names is None:
+            return False
         index = self._root.open_file(name + b"/" + INDEX if name else INDEX)
         if index is None:
             return False

@@ -53,7 +53,8 @@ class StaticHandler:
         defer: Defer = call_soon,
     ) -> None:
         self._prefix = split_prefix(mount.prefix)
-        self._catalogue = Catalogue(mount.directory, clock, wall_clock)
+        self._catalogue = Catalogue(mount.directory, clock, wall_clock, uploads=mount.uploads)
+        self._has_indexes = not mount.uploads
         self._entries = self._catalogue.cache.entries
         self._clock = clock
         self._defer = defer
@@ -93,6 +94,8 @@ class StaticHandler:
         if known is not None and known.look_again_at > self._clock():
             return known  # a query, most often a version number, names no other file
         path = parse_path(target)
+        if not (path.segments[-1] or self._has_indexes):
+            raise HTTPError(404, "static-directory")
         name = file_name(path.segments, self._prefix)
         found = self._catalogue.look_up(format_path(path.segments), name)
         if isinstance(found, Entry):

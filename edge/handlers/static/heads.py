@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from edge.http.conditional import Validators
 from edge.http.dates import format_http_date
-from edge.http.media_types import HTML, is_font
+from edge.http.media_types import HTML, is_active, is_font
 from edge.http.message import SERVER_FIELD, Field, Fields, ResponseHead
 from edge.http.ranges import unsatisfied_range
 
@@ -34,6 +34,12 @@ _VARY: Final[Field] = (b"vary", b"accept-encoding")
 _ANY_ORIGIN: Final[Field] = (b"access-control-allow-origin", b"*")
 _BYTES: Final[Field] = (b"accept-ranges", b"bytes")
 _NO_SNIFFING: Final[Field] = (b"x-content-type-options", b"nosniff")
+_SANDBOX: Final[Field] = (b"content-security-policy", b"sandbox; default-src 'none'")
+"""A user's file that is opened as a page has no origin, no scripts and nothing to load (CSP 3 §6.2.2)."""
+
+_ATTACHMENT: Final[Field] = (b"content-disposition", b"attachment")
+"""What a browser might run is saved instead; a page can still show it as an image (RFC 6266 §4.2)."""
+
 _ALLOW: Final[Field] = (b"allow", b"GET, HEAD, OPTIONS")
 
 OPTIONS_ANSWER: Final = ResponseHead(204, (SERVER_FIELD, _ALLOW))
@@ -42,12 +48,13 @@ METHOD_REFUSAL: Final = ResponseHead(405, (SERVER_FIELD, _ALLOW), 0)
 
 class Traits(Struct, frozen=True, gc=False):
     """What all variants of a file share. `has_variants`: what is sent depends on Accept-Encoding. `content_hash` is the hash
-    in an immutable name, or b""."""
+    in an immutable name, or b"". `is_upload`: it comes from a user."""
 
     media_type: bytes
     is_immutable: bool = False
     has_variants: bool = False
     content_hash: bytes = b""
+    is_upload: bool = False
 
 
 class Heads(Struct, frozen=True):
@@ -85,6 +92,8 @@ def make_heads(traits: Traits, coding: bytes, validators: Validators, size: int)
     """The heads of one variant; `coding` is b"" for the identity, `size` the bytes of the variant as stored."""
     policy = _policy(traits, validators)
     content = _content(coding, validators)
+    if traits.is_upload:
+        content = (*content, _SANDBOX, *([_ATTACHMENT] if is_active(traits.media_type) else []))
     whole = (SERVER_FIELD, (b"content-type", traits.media_type), *content, *policy)
     return Heads(
         whole=ResponseHead(200, whole, size),
@@ -104,7 +113,7 @@ def _policy(traits: Traits, validators: Validators) -> Fields:
     fields = [_caching(traits), (b"etag", validators.etag)]
     if traits.has_variants:
         fields.append(_VARY)
-    if traits.is_immutable or is_font(traits.media_type):
+    if (traits.is_immutable or is_font(traits.media_type)) and not traits.is_upload:
         fields.append(_ANY_ORIGIN)
     return tuple(fields)
 
