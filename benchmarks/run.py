@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from benchmarks.arena import Arena
 from benchmarks.contenders import FOR_HTTP2
-from benchmarks.errors import BenchmarkError
+from benchmarks.errors import BenchmarkError, first_and_last_line
 from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.results import Comparison, Curve, Reading, Results
 from benchmarks.scenarios.access_log import compare_access_log
@@ -93,7 +93,7 @@ class Run:
         try:
             return make()
         except (BenchmarkError, OSError, TimeoutExpired) as problem:
-            self._skipped.append(f"{key}: {problem}")
+            self._skipped.append(f"{key}: {first_and_last_line(problem)}")
             self._say(f"           failed: {problem}")
             return None
 

@@ -62,13 +62,20 @@ def run_handshakes(server: Running, path: str, seconds: float, *, resume: bool, 
     turns = cycle(names)
     began, before, count, failures = time.monotonic(), server.cpu_seconds(), 0, 0
     while (now := time.monotonic()) - began < seconds:
-        with connect(context, server.port, next(turns), session) as sock:
-            if bool(sock.session_reused) != resume:
-                raise LoadFailed(f"{server.name}: session_reused is {sock.session_reused}, wanted {resume}")
-            answer = fetch(sock, path, ("Connection", "close"))
+        try:
+            with connect(context, server.port, next(turns), session) as sock:
+                _check_resumption(server, sock, resume)
+                answer = fetch(sock, path, ("Connection", "close"))
             failures += not answer.startswith(b"HTTP/1.1 200 ")
+        except OSError:
+            failures += 1
         count += 1
     return Report(count, now - began, failures, server.cpu_seconds() - before)
+
+
+def _check_resumption(server: Running, sock: ssl.SSLSocket, wanted: bool) -> None:
+    if bool(sock.session_reused) != wanted:
+        raise LoadFailed(f"{server.name}: session_reused is {sock.session_reused}, wanted {wanted}")
 
 
 def first_session(context: ssl.SSLContext, port: int, server_name: str, path: str) -> ssl.SSLSession:

@@ -11,13 +11,12 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Timer
 
 from benchmarks.cores import Cores
-from benchmarks.errors import LoadFailed
+from benchmarks.errors import GeneratorDied, LoadFailed
 from benchmarks.load.work import Latency, Report, Work
 from benchmarks.servers.running import Running
 from benchmarks.statistics import percentile
@@ -30,6 +29,8 @@ CONNECTIONS_A_SECOND = 500
 
 GRACE = 30.0
 """Seconds that h2load may take longer than it was told, before it counts as stuck."""
+
+ATTEMPTS = 3
 
 BEGIN = "Main benchmark duration is started"
 END = "Main benchmark duration is over"
@@ -88,34 +89,48 @@ def latency_of(durations: list[float]) -> Latency | None:
 
 
 def run_h2load(work: Work, server: Running, cores: Cores, protocol: str, seconds: int) -> Report:
-    """Load the server. Raises: LoadFailed."""
+    """Load the server. h2load itself sometimes dies while it stops its connections, after the measured time and before it
+    prints its totals: such a run is done again. Raises: LoadFailed."""
+    for attempt in range(ATTEMPTS):
+        try:
+            return _run_once(work, server, cores, protocol, seconds)
+        except GeneratorDied:
+            if attempt == ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _run_once(work: Work, server: Running, cores: Cores, protocol: str, seconds: int) -> Report:
     with tempfile.NamedTemporaryFile("r") as file:
         log = Path(file.name) if work.rate else None
         base = f"https://localhost:{server.port}"
         command = cores.pinned(h2load_command(work, base, protocol, seconds, log), cores.load)
         marks: dict[str, float] = {}
-        lines = []
-        with _talking(command, warm_up_seconds(work.connections) + seconds + GRACE) as output:
-            for line in output:
-                lines.append(line)
-                if mark := next((mark for mark in (BEGIN, END) if line.startswith(mark)), None):
-                    marks[mark] = server.cpu_seconds()
+
+        def note(line: str) -> None:
+            if mark := next((mark for mark in (BEGIN, END) if line.startswith(mark)), None):
+                marks[mark] = server.cpu_seconds()
+
+        text, status = _listen(command, warm_up_seconds(work.connections) + seconds + GRACE, note)
         latency = latency_of(parse_latencies(file)) if log else None
-    if marks.keys() != {BEGIN, END}:
-        raise LoadFailed(f"h2load against {server.name} ended early:\n{''.join(lines)}")
-    requests, failures = parse_h2load("".join(lines))
+    if status or marks.keys() != {BEGIN, END}:
+        raise GeneratorDied(f"h2load against {server.name} ended with status {status}:\n{text}")
+    requests, failures = parse_h2load(text)
     return Report(requests, float(seconds), failures, marks[END] - marks[BEGIN], latency)
 
 
-@contextmanager
-def _talking(command: tuple[str, ...], limit: float) -> Iterator[Iterator[str]]:
-    """The lines of a command while it runs; it is killed after `limit` seconds."""
+def _listen(command: tuple[str, ...], limit: float, note: Callable[[str], None]) -> tuple[str, int]:
+    """What a command says, each line given to `note` at once, and its exit status. It is killed after `limit` seconds."""
+    lines = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         timer = Timer(limit, process.kill)
         timer.start()
         try:
-            yield iter(process.stdout)
+            for line in process.stdout:
+                note(line)
+                lines.append(line)
+            return "".join(lines), process.wait()
         finally:
             timer.cancel()
             process.kill()

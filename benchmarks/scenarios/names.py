@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from benchmarks.arena import Arena
 from benchmarks.certificates import make_key_pair
 from benchmarks.contenders import FOR_HTTP1
-from benchmarks.errors import BenchmarkError
+from benchmarks.errors import BenchmarkError, first_and_last_line
 from benchmarks.load.connections import run_handshakes
 from benchmarks.results import Curve
 from benchmarks.scenarios.growth import MICRO, Points, curve
@@ -36,15 +36,9 @@ def grow_names(arena: Arena, counts: Sequence[int] = COUNTS) -> tuple[tuple[Curv
                     start.setdefault(name, []).append((count, server.started_in))
                     handshakes.setdefault(name, []).append((count, _handshake_cpu(arena, server, pairs[:count])))
                     memory.setdefault(name, []).append((count, server.memory_bytes() / 1024 / 1024))
-            except BenchmarkError as problem:
-                skipped.append(f"{count:,} names: {_in_one_line(problem)}")
+            except (BenchmarkError, OSError) as problem:
+                skipped.append(f"{count:,} names, {name}: {first_and_last_line(problem)}")
     return _curves(handshakes, memory, start), skipped
-
-
-def _in_one_line(problem: BenchmarkError) -> str:
-    """What happened, and the last thing that the server said about it."""
-    lines = [line for line in str(problem).splitlines() if line.strip()]
-    return lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1][:300]}"
 
 
 def _handshake_cpu(arena: Arena, server: Running, pairs: Sequence[KeyPair]) -> float:
