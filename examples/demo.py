@@ -38,10 +38,17 @@ def start(environment: dict[str, str]) -> list[subprocess.Popen[bytes]]:
     edge += ["--https-port", HTTPS_PORT, "--http-port", HTTP_PORT, "--storage", str(STATE / "edge")]
     edge += ["--static", f"/static={STATE}/site/static", "--static", f"/media={STATE}/site/media"]
     # A session of its own keeps the terminal's Ctrl-C from the children: they are told in order.
-    return [
-        subprocess.Popen(gunicorn, env=environment, start_new_session=True),
-        subprocess.Popen(edge, cwd=ROOT, start_new_session=True),
-    ]
+    socket.unlink(missing_ok=True)  # of an earlier run
+    application = subprocess.Popen(gunicorn, env=environment, start_new_session=True)
+    wait_until_there(socket, application)
+    return [application, subprocess.Popen(edge, cwd=ROOT, start_new_session=True)]
+
+
+def wait_until_there(socket: Path, application: subprocess.Popen[bytes]) -> None:
+    """Give gunicorn the moment it needs, so that edge's first words are not that nobody listens. It would serve anyway."""
+    give_up = time.monotonic() + 10
+    while not socket.exists() and application.poll() is None and time.monotonic() < give_up:
+        time.sleep(0.05)
 
 
 def introduce() -> None:

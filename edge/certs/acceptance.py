@@ -54,6 +54,8 @@ def accept_chain(chain: bytes, key: bytes, names: tuple[str, ...], now: float) -
         raise
     except CertificateError as exc:
         raise _refused(str(exc)) from exc
+    except ValueError as exc:  # cryptography reads parts of a certificate only when they are asked for
+        raise _refused("a certificate of the chain cannot be read") from exc
     return pem, leaf
 
 

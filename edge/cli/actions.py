@@ -5,9 +5,10 @@ Each action imports what it needs when it is called, so that `edge --help` does 
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from edge.config.maintenance import MaintenanceNotice
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 def run_supervisor(config: Config, reload: Callable[[], Config]) -> int:
     """Serve until told to stop, and log as each configuration says; the exit status. Raises: ConfigError, StartError."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     from edge.cli.greeting import greet  # noqa: PLC0415
     from edge.process.service import real_parts  # noqa: PLC0415
     from edge.process.supervisor import run  # noqa: PLC0415
@@ -24,6 +27,11 @@ def run_supervisor(config: Config, reload: Callable[[], Config]) -> int:
 
     announcer = greet(config)
     return run(config, reload, real_parts(lambda current: configure_logs(current.log.format), announcer))
+
+
+def _leave(_number: int, _frame: object) -> NoReturn:
+    """Told to stop before anything runs: that is an orderly stop. From its start on, the supervisor hears these signals."""
+    raise SystemExit(0)
 
 
 def find_complaints(config: Config) -> list[str]:

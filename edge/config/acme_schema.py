@@ -11,7 +11,7 @@ from edge.config.secret import Secret
 
 KeyType: TypeAlias = Literal["p256", "p384", "rsa2048", "rsa3072", "rsa4096"]
 Grouping: TypeAlias = Literal["per-name", "per-site"]
-ChallengeKind: TypeAlias = Literal["auto", "http-01", "tls-alpn-01", "dns-01"]
+ChallengeKind: TypeAlias = Literal["auto", "http-01", "tls-alpn-01", "dns-01", "dns-persist-01"]
 
 
 class ExecDNS(Struct, frozen=True, tag="exec"):
@@ -64,8 +64,10 @@ class DNS(Struct, frozen=True):
     """Empty means those of the host."""
 
 
-class CertificateOptions(Struct, frozen=True):
-    """How certificates are to be: `[acme]` says it for all sites, a `[[site]]` for its own."""
+class CertificateOptions(Struct, frozen=True, omit_defaults=True):
+    """How certificates are to be: `[acme]` says it for all sites, a `[[site]]` for its own.
+
+    Defaults are left out when it travels between processes: a configuration of a thousand sites has to fit into one packet."""
 
     key_type: KeyType = "p256"
     """Of the private key; every new certificate has a new one."""

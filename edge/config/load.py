@@ -113,6 +113,6 @@ def _complain_about_wildcards(raw: RawSettings, config: Config, complaints: Comp
 
 
 def _unprovable(site: Site, config: Config) -> list[str]:
-    if site.key_pair is not None:
+    if site.key_pair is not None or site.certificate.challenge == "dns-persist-01":
         return []
     return [name for name in site.names if name.startswith("*.") and (config.acme.explicit or is_public(name))]

@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 from edge.config.toml_rules import AuthTable, HeadersTable, RouteTable, RulesTable
 
 KeyType: TypeAlias = Literal["p256", "p384", "rsa2048", "rsa3072", "rsa4096"]
-Challenge: TypeAlias = Literal["auto", "http-01", "tls-alpn-01", "dns-01"]
+Challenge: TypeAlias = Literal["auto", "http-01", "tls-alpn-01", "dns-01", "dns-persist-01"]
 
 
 class SiteTable(RulesTable, frozen=True):
@@ -140,8 +140,8 @@ class AcmeTable(Struct, frozen=True):
     """Environment variable with the HMAC key, in place of the file."""
 
     challenge: Challenge | UnsetType = UNSET
-    """How names are proved. Default `auto`: `http-01`, else `tls-alpn-01`; wildcards always by `dns-01`, which needs
-    `[acme.dns]`."""
+    """How names are proved. Default `auto`: `http-01`, else `tls-alpn-01`; wildcards by `dns-01`, which needs
+    `[acme.dns]`. `dns-persist-01`: edge tells a record that you make once (few CAs know it yet)."""
 
     key_type: KeyType | UnsetType = UNSET
     """Private key of the certificates. Default: `p256`, which every client takes and which costs least."""

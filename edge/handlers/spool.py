@@ -43,15 +43,22 @@ class Spool:
             if self._file is None:
                 self._pieces.append(data)
             else:
-                self._file.write(data)
+                self._write(self._file, data)
         except OSError as error:
             raise _unavailable(self._directory, error) from error
 
     def _open(self) -> None:
         self._file = tempfile.TemporaryFile(dir=self._directory, prefix="edge-body-", buffering=0)  # noqa: SIM115 — outlives this call
         for piece in self._pieces:
-            self._file.write(piece)
+            self._write(self._file, piece)
         self._pieces.clear()
+
+    @staticmethod
+    def _write(file: IO[bytes], data: bytes) -> None:
+        """All of it: the last write that fits on a disk may be a short one, and only the next one fails."""
+        view = memoryview(data)
+        while view:
+            view = view[file.write(view) :]
 
     def rewind(self) -> None:
         """Read from the beginning."""
@@ -80,5 +87,6 @@ class Spool:
 
 
 def _unavailable(directory: str | None, error: OSError) -> HTTPError:
-    log.error("request body cannot be kept", directory=directory or tempfile.gettempdir(), cause=error.strerror)
+    # Not `gettempdir`: where no directory is usable (a full disk, no descriptors) it raises.
+    log.error("request body cannot be kept", directory=directory or tempfile.tempdir, cause=error.strerror)
     return HTTPError(503, "spool-unavailable", retry_after=30)

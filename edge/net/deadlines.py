@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+from edge.telemetry.logs import get_logger
+
 NEVER: Final = float("inf")
 
 TICK: Final = 0.25
 """Seconds between two sweeps; a deadline is noticed at most this late."""
+
+
+AFTER_A_BUG: Final = 5.0
+"""Seconds until somebody who raised is called again: often enough to end, too rarely to fill a log."""
+
+log = get_logger("net")
 
 
 class Timed(Protocol):
@@ -42,6 +50,10 @@ class Deadlines:
         self._timed.discard(timed)
 
     def sweep(self, now: float) -> None:
-        """Call everyone whose deadline has come."""
+        """Call everyone whose deadline has come. A bug in one of them does not keep the others from theirs."""
         for timed in [each for each in self._timed if each.deadline <= now]:
-            timed.deadline_passed(now)
+            try:
+                timed.deadline_passed(now)
+            except Exception:
+                timed.deadline = now + AFTER_A_BUG
+                log.exception("deadline failed", whose=type(timed).__name__)

@@ -39,7 +39,8 @@ def find_port_holder(port: int, proc: Path = Path("/proc")) -> PortHolder | None
             inodes |= parse_listening_inodes((proc / "net" / table).read_text(), port)
         except OSError:
             continue
-    pid = min(_holders(proc, inodes), default=None)
+    ours = {inode for inode in inodes if _has_open(proc / "self" / "fd", {f"socket:[{inode}]"})}
+    pid = min(_holders(proc, inodes - ours or ours), default=None)  # at another address the port may be ours
     return None if pid is None else _describe(proc, pid)
 
 

@@ -152,12 +152,20 @@ class SocketStream:
             except OSError as error:
                 self._lose(reason_of(error))
                 return
-            if not data:
-                self._end_of_input()
-            elif not self._closing:
-                self.listener.data_received(data)
+            try:
+                if not data:
+                    self._end_of_input()
+                elif not self._closing:
+                    self.listener.data_received(data)
+            except Exception:
+                self._give_up_on_listener()
+                raise
             if len(data) < READ_SIZE or not self._reading:
                 return
+
+    def _give_up_on_listener(self) -> None:
+        """A bug of ours: nobody will ever answer this peer, so it must not wait. The event loop logs what was raised."""
+        self.abort()
 
     def _end_of_input(self) -> None:
         self.pause_reading()
@@ -232,7 +240,11 @@ class SocketStream:
             return
         if self._ending:
             self._finish_output_or_lose()
-        self.listener.stream_drained()
+        try:
+            self.listener.stream_drained()
+        except Exception:
+            self._give_up_on_listener()
+            raise
 
     def _writing_failed(self, reason: str) -> None:
         # What the peer said before it went away may still be readable: an origin that refuses an upload answers 413, closes

@@ -89,10 +89,14 @@ class TLSStream(SocketStream):
             except OSError as error:
                 self._lose(reason_of(error))
                 return
-            if not data:
-                self._end_of_input()
-            elif not self._closing:
-                self.listener.data_received(data)
+            try:
+                if not data:
+                    self._end_of_input()
+                elif not self._closing:
+                    self.listener.data_received(data)
+            except Exception:
+                self._give_up_on_listener()
+                raise
             if len(data) < READ_SIZE or not self._reading:
                 return
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from edge.certs.acme.issuer import AcmeIssuer
-from edge.certs.dns.build import build_records
+from edge.certs.dns.build import build_persistent, build_records
+from edge.certs.dns.persist import PersistentProof
 from edge.certs.dns.records import DNSRecords
 from edge.certs.issuer import Issuer
 from edge.certs.local_ca import LocalIssuer
@@ -153,10 +154,13 @@ def build_manager(config: Config, publisher: Publisher) -> Manager:
 
 def _public_issuers(storage: Storage, acme: Acme) -> list[Issuer]:
     records = build_records(acme.dns, storage, time.time) if acme.dns else None
-    return [_public_issuer(storage, ca, acme.email, records) for ca in acme.authorities]
+    persistent = build_persistent(acme.dns, time.time)
+    return [_public_issuer(storage, ca, acme.email, records, persistent) for ca in acme.authorities]
 
 
-def _public_issuer(storage: Storage, ca: CA, email: str, records: DNSRecords | None) -> AcmeIssuer:
+def _public_issuer(
+    storage: Storage, ca: CA, email: str, records: DNSRecords | None, persistent: PersistentProof
+) -> AcmeIssuer:
     directory = ca.staging or STAGING.get(ca.directory, "")
     staging = AcmeIssuer(directory, storage, ca_file=ca.ca_file, records=records) if directory else None
     return AcmeIssuer(
@@ -166,6 +170,7 @@ def _public_issuer(storage: Storage, ca: CA, email: str, records: DNSRecords | N
         email=email,
         external_account=ca.external_account,
         records=records,
+        persistent=persistent,
         staging=staging,
         observe=observe,
     )

@@ -227,14 +227,12 @@ class Connection:
             exchange.body.end()
 
     def _discard(self, stream_id: int, size: int, credit: int) -> None:
-        """Body bytes that nobody wants: a little is read to the end, then the client is cut off."""
-        self._discarded += size
-        if self._discarded <= MAX_LINGER:
+        """Body bytes that nobody wants: a little is read to the end, then the client is cut off. HTTP/2 engines see to it."""
+        if self.engine.multiplexed:
             self.engine.body_consumed(stream_id, credit)
-        elif self.engine.multiplexed:
-            self.engine.reset(stream_id)
-            self._discarded = 0
-        else:
+            return
+        self._discarded += size
+        if self._discarded > MAX_LINGER:
             self._close(linger=True)
 
     # -- called by exchanges ------------------------------------------------------------------------------------------
@@ -257,7 +255,7 @@ class Connection:
                 self.stream.abort()  # a reset: even a body that only the end of the connection delimits is seen to be cut
                 return
         if exchange.body is not None and not exchange.body.ended:
-            self._stop_body(exchange.body, now)
+            self._stop_body(exchange.stream_id, exchange.body, now)
         if not self.exchanges:
             self._idle_since = now
         if self._in_turn:
@@ -265,10 +263,12 @@ class Connection:
         else:
             self._continue(now)
 
-    def _stop_body(self, body: RequestBody, now: float) -> None:
+    def _stop_body(self, stream_id: int, body: RequestBody, now: float) -> None:
         """A response came before the end of the request body: what follows is thrown away, for a while."""
-        if not self.engine.multiplexed:
-            self.deadline = min(self.deadline, now + LINGER_TIMEOUT)
+        if self.engine.multiplexed:
+            self.engine.body_consumed(stream_id, body.waiting_credit)
+            return
+        self.deadline = min(self.deadline, now + LINGER_TIMEOUT)
         if body.paused:
             self.stream.resume_reading()
         self._discarded = body.waiting_bytes

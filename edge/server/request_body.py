@@ -54,6 +54,11 @@ class RequestBody:
         """Bytes that came while paused and were not handed over."""
         return sum(len(data) for data, _ in self._waiting)
 
+    @property
+    def waiting_credit(self) -> int:
+        """Flow-control credit for all that has come and not been given back."""
+        return sum(credit for _, credit in self._waiting)
+
     # -- from the engine ----------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes, credit: int, now: float) -> None:

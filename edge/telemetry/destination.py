@@ -3,6 +3,8 @@
 regular file    opened O_APPEND: the kernel keeps the writes of several workers apart, whatever their size
 pipe, terminal  opened anew without blocking, so that nobody else who has the same standard output notices; writes up to
                 PIPE_BUF are kept apart (pipe(7))
+                as standard output (`> edge.log 2>&1`) it is shared, because it is written with one offset by all who have it: our
+                own log lines on standard error, say, which a writer at the end of the file would be overwritten by
 socket          systemd gives services one as standard output; sent to with MSG_DONTWAIT
 """
 
@@ -43,8 +45,11 @@ def open_file(path: str) -> Destination:
 
 def open_standard_output(descriptor: int = 1) -> Destination:
     """What the descriptor refers to, as a destination with a descriptor of its own. Raises: OSError."""
-    if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+    kind = os.fstat(descriptor).st_mode
+    if stat.S_ISSOCK(kind):
         return _Socket(socket.socket(fileno=os.dup(descriptor)))
+    if stat.S_ISREG(kind):
+        return _File(os.dup(descriptor))
     try:
         again = os.open(
             f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK

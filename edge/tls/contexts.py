@@ -46,7 +46,10 @@ def new_base_context() -> ssl.SSLContext:
 
 
 def new_certificate_context(certified_key: CertifiedKey) -> CertificateContext:
-    """The context that serves `certified_key`. Raises: CertificateError when OpenSSL does not take chain or key."""
+    """The context that serves `certified_key`.
+
+    Raises: CertificateError when OpenSSL does not take chain or key; OSError when the process is out of descriptors.
+    """
     context = CertificateContext(ssl.PROTOCOL_TLS_SERVER)
     context.covers = coverage(certified_key.names)
     _apply_rules(context)
@@ -56,7 +59,7 @@ def new_certificate_context(certified_key: CertifiedKey) -> CertificateContext:
 
 
 def new_challenge_context(chain: bytes, key: bytes) -> ChallengeContext:
-    """A context that answers only `acme-tls/1` with a challenge certificate (RFC 8737 §3)."""
+    """A context that answers only `acme-tls/1` with a challenge certificate (RFC 8737 §3); raises as the above do."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _apply_rules(context)
     context.set_alpn_protocols(["acme-tls/1"])
@@ -79,7 +82,7 @@ def _load(context: ssl.SSLContext, chain: bytes, key: bytes) -> None:
         with open(descriptor, "wb", closefd=False) as file:
             file.write(key + b"\n" + chain)
         context.load_cert_chain(f"/proc/self/fd/{descriptor}")
-    except (ssl.SSLError, OSError) as error:
+    except ssl.SSLError as error:
         raise CertificateError("OpenSSL does not accept the certificate or its key") from error
     finally:
         os.close(descriptor)

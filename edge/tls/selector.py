@@ -45,16 +45,22 @@ class Selector:
     def replace(self, certified_key: CertifiedKey) -> None:
         """Serve `certified_key` for its names from the next handshake on.
 
+        In a process that is out of descriptors it is taken on trust: the first handshake that finds one builds its context.
+
         Raises: CertificateError when OpenSSL does not take it; then everything stays as it was.
         """
-        context = new_certificate_context(certified_key)
+        try:
+            context: CertificateContext | None = new_certificate_context(certified_key)
+        except OSError:
+            context = None
         index = dict(self._index)
         for name in certified_key.names:
             previous = index.get(name)
             if previous is not None:
                 self._contexts.pop(previous, None)
             index[name] = certified_key
-        self._keep(certified_key, context)
+        if context is not None:
+            self._keep(certified_key, context)
         self._index = index
 
     def drop(self, names: tuple[str, ...]) -> None:
@@ -68,7 +74,11 @@ class Selector:
 
     def present_challenge(self, server_name: str, chain: bytes, key: bytes) -> None:
         """Answer `acme-tls/1` handshakes for `server_name` until `clean_up_challenge`. Raises: CertificateError."""
-        self.challenges = {**self.challenges, server_name: new_challenge_context(chain, key)}
+        try:
+            context = new_challenge_context(chain, key)
+        except OSError as error:
+            raise CertificateError("out of descriptors, cannot answer a challenge") from error
+        self.challenges = {**self.challenges, server_name: context}
 
     def clean_up_challenge(self, server_name: str) -> None:
         """Answer them no longer."""
@@ -94,7 +104,7 @@ class Selector:
             return int(ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME)
         try:
             tls.context = self._context_of(certified_key)
-        except CertificateError:
+        except (CertificateError, OSError):
             return int(ssl.ALERT_DESCRIPTION_INTERNAL_ERROR)
         if isinstance(tls, EdgeSocket):
             tls.server_name = name

@@ -63,6 +63,12 @@ class Hold:
     def __repr__(self) -> str:
         return f"<Hold {self._queue!r} {'letting in' if self._batch else 'shut'}>"
 
+    def look(self) -> None:
+        """Find out, before the first visitor comes, whether the upstream is up: each worker begins knowing nothing."""
+        if self._probe is None:
+            self._probe = self._new_attempt(self)
+            self._probe.start()
+
     @property
     def is_on(self) -> bool:
         """Whether requests wait: then newcomers must join."""

@@ -69,6 +69,8 @@ class Upstream:
         self._resolver = Resolver(loop)
         self._hold = Hold(balancing.hold_seconds, self._attempt, loop) if balancing.hold_seconds else None
         self._prober = Prober(self.origins, balancing.health, site_name, self._resolver, deadlines, loop)
+        if self._hold:
+            loop.call_soon(self._hold.look)
         if balancing.health:
             self._prober.start()
 

@@ -136,9 +136,8 @@ class Engine(Protocol):
         aborted the stream as `reset` does."""
 
     def reset(self, stream_id: int) -> None:
-        """Give up a response. HTTP/2: RST_STREAM INTERNAL_ERROR, or NO_ERROR when the response is complete and only the
-        request body is not wanted (RFC 9113 §8.1). HTTP/1.1: the connection must be closed without a clean end; `must_close`
-        is True from now on."""
+        """Give up a response. HTTP/2: RST_STREAM INTERNAL_ERROR. HTTP/1.1: the connection must be closed without a clean end;
+        `must_close` is True from now on."""
 
     def unsent(self, stream_id: int) -> int:
         """Body bytes of this stream that `data_to_send` has not returned, because of flow control or of a full socket."""

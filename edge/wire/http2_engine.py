@@ -13,7 +13,7 @@ from enum import Enum
 
 from edge.errors import RequestRefused as Refusal
 from edge.http.exchange import Buffer
-from edge.http.limits import HIGH_WATER, LOW_WATER, MAX_REQUESTS_PER_CONNECTION, STREAM_WINDOW
+from edge.http.limits import HIGH_WATER, LOW_WATER, MAX_LINGER, MAX_REQUESTS_PER_CONNECTION, STREAM_WINDOW
 from edge.http.message import Fields, ResponseHead
 from edge.wire.engine import (
     BodyReceived,
@@ -88,6 +88,10 @@ class Http2Engine(ABC):
         """RST_STREAM; whatever is queued for the stream is thrown away."""
 
     @abstractmethod
+    def _finish(self, stream_id: int) -> None:
+        """Both sides of a stream have ended, the client's last."""
+
+    @abstractmethod
     def _write_goaway(self, final: bool) -> None:
         """One of the two steps of a graceful end."""
 
@@ -139,9 +143,9 @@ class Http2Engine(ABC):
         """See `Engine`. Requests that are complete may still be answered."""
         if not self._failed:
             self._peer_leaves = True
-            for stream in [each for each in self._streams.values() if not each.request_ended]:
+            for stream in [each for each in self._streams.values() if not (each.request_ended or each.end_sent)]:
                 self._abort(stream, ErrorCode.NO_ERROR, "eof")
-            if not self._streams:
+            if not self._owes_responses:
                 self._events.append(ConnectionEnded(""))
         return self._take_events()
 
@@ -175,14 +179,15 @@ class Http2Engine(ABC):
 
     def _data_arrived(self, stream_id: int, data: bytes, credit: int, ended: bool) -> None:
         stream = self._streams.get(stream_id)
-        if stream is None or stream.unwanted:
+        if stream is None:
             self._give_credit(stream_id, credit)
-            if stream is not None:
-                stream.request_ended = ended
             return
         if not stream.take_request_body(len(data), ended):
             self._give_credit(stream_id, credit)
             self._abort(stream, ErrorCode.PROTOCOL_ERROR, "content-length")
+            return
+        if not stream.is_heard:
+            self._ignore_data(stream, credit)
             return
         if data:
             stream.owed += credit
@@ -191,6 +196,31 @@ class Http2Engine(ABC):
             self._give_credit(stream_id, credit)
         if ended:
             self._events.append(RequestEnded(stream_id))
+
+    # An upload may go on behind the response that ends its exchange. RST_STREAM NO_ERROR asks for no more of it (RFC 9113 §8.1),
+    # but a client that is told so while it sends may never look at the response (curl 7 does not). So what is left is read
+    # and thrown away if it is little, as HTTP/1.1 does; only then is the client told to stop, behind the response.
+
+    def _ignore_data(self, stream: Stream, credit: int) -> None:
+        stream.ignored += credit
+        if stream.ignored <= MAX_LINGER or stream.end_sent:
+            self._give_credit(stream.stream_id, credit)
+        else:
+            stream.owed += credit  # the response is stuck in flow control: so is the upload
+        if stream.end_sent:
+            self._end_upload(stream)
+
+    def _answer_is_out(self, stream: Stream) -> None:
+        """END_STREAM has been written and the request has not ended."""
+        stream.end_sent = True
+        self._end_upload(stream)
+
+    def _end_upload(self, stream: Stream) -> None:
+        if stream.request_ended:
+            self._finish(stream.stream_id)
+        elif stream.is_tunnel or stream.ignored > MAX_LINGER:
+            self._write_reset(stream.stream_id, ErrorCode.NO_ERROR)
+            self._forget(stream.stream_id)
 
     def _trailers_arrived(self, stream_id: int, headers: Fields) -> None:
         """The end of a request body. Its trailers are judged and dropped."""
@@ -263,7 +293,7 @@ class Http2Engine(ABC):
             stream.owed -= credit
             before, stream.taken = stream.taken, stream.taken + credit
             self._give_credit(stream_id, credit)
-            if before < STREAM_WINDOW <= stream.taken and not stream.request_ended:
+            if before < STREAM_WINDOW <= stream.taken and stream.is_heard and not stream.request_ended:
                 self._widen_window(stream_id)
 
     # -- output --------------------------------------------------------------------------------------------------------
@@ -341,12 +371,18 @@ class Http2Engine(ABC):
     @property
     def must_close(self) -> bool:
         """Whether the connection has failed, or drained after a GOAWAY from either side."""
-        return self._failed or (not self._streams and (self._peer_leaves or self._drain is Drain.FINAL))
+        return self._failed or (
+            (self._peer_leaves or self._drain is Drain.FINAL) and not self._owes_responses and not self._has_output
+        )
 
     @property
     def is_idle(self) -> bool:
-        """Whether no stream is open and nothing waits to be sent."""
-        return not self._streams and not self._has_output
+        """Whether no response is owed and nothing waits to be sent."""
+        return not self._owes_responses and not self._has_output
+
+    @property
+    def _owes_responses(self) -> bool:
+        return not all(stream.end_sent for stream in self._streams.values())
 
     def send_progress(self) -> dict[int, int]:
         """See `Engine`."""

@@ -131,11 +131,14 @@ class H2Engine(Http2Engine):
         self._end_written(stream_id)
 
     def _end_written(self, stream_id: int) -> None:
-        """END_STREAM is out. An upload nobody waits for is told to stop, without blame (RFC 9113 §8.1)."""
-        if self._streams[stream_id].request_ended:
-            self._connection.close_stream(stream_id, by_reset=False)
+        stream = self._streams[stream_id]
+        if stream.request_ended:
+            self._finish(stream_id)
         else:
-            self._connection.reset(stream_id, ErrorCode.NO_ERROR)
+            self._answer_is_out(stream)
+
+    def _finish(self, stream_id: int) -> None:
+        self._connection.close_stream(stream_id, by_reset=False)
         self._forget(stream_id)
 
     def _write_reset(self, stream_id: int, code: int) -> None:

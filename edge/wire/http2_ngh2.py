@@ -140,7 +140,7 @@ class Ngh2Engine(Http2Engine):
             self._ahead_size += len(output)
             self._watch.bytes_sent(len(output))
             self._handle_events()
-        if self._unread and len(output) < amount and self._stop_uploads():
+        if self._unread and len(output) < amount and self._note_answers():
             self._take(_AHEAD)
 
     def _handle_events(self) -> None:
@@ -253,15 +253,17 @@ class Ngh2Engine(Http2Engine):
         if not self._streams[stream_id].request_ended:
             self._unread.add(stream_id)
 
-    def _stop_uploads(self) -> bool:
-        """Everything is out that can go: an upload whose answer is complete is told to stop (RFC 9113 §8.1)."""
+    def _note_answers(self) -> bool:
+        """Everything is out that can go. Whether that makes more output."""
         answered = [each for each in self._unread if not self.unsent(each)]
         for stream_id in answered:
             self._unread.discard(stream_id)
             if stream_id in self._streams:
-                self._write_reset(stream_id, ErrorCode.NO_ERROR)
-                self._forget(stream_id)
+                self._answer_is_out(self._streams[stream_id])
         return bool(answered)
+
+    def _finish(self, stream_id: int) -> None:
+        """The library has noticed, and says so with its next events."""
 
     def _headers(self, head: ResponseHead) -> tuple[Field, ...]:
         date = self._dates.current()

@@ -15,7 +15,9 @@ class Stream:
     __slots__ = (
         "bodiless",
         "continued",
+        "end_sent",
         "head_sent",
+        "ignored",
         "is_head",
         "is_tunnel",
         "owed",
@@ -41,12 +43,14 @@ class Stream:
         self.unwanted = False  # refused: its body is thrown away
         self.owed = 0
         self.taken = 0  # credit given back so far
+        self.ignored = 0  # credit of body bytes that came when nobody wanted them any more
         self.continued = False
         self.head_sent = False
         self.bodiless = False
         self.response_left: int | None = None
         self.response_size = 0  # body bytes taken from the handler so far
-        self.response_ended = False
+        self.response_ended = False  # the handler has said its last word
+        self.end_sent = False  # END_STREAM has been written while the request body was still to come
         self.wished_priority: Priority | None = None  # by PRIORITY_UPDATE
 
     def __repr__(self) -> str:
@@ -57,6 +61,11 @@ class Stream:
         self.request = request
         self.is_head = request.method == b"HEAD"
         self.request_left = request.content_length
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether somebody still wants the request body."""
+        return not (self.unwanted or self.response_ended)
 
     @property
     def priority(self) -> Priority:

@@ -16,7 +16,7 @@ SET_BY_EDGE = frozenset({
 """Exactly once each, in every request."""
 
 NEVER = re.compile(
-    rb"transfer-encoding|connection|keep-alive|proxy.*|te|trailer|upgrade|http2-settings|expect|forwarded|.*_.*"
+    rb"transfer-encoding|connection|keep-alive|proxy(-connection|-authenticate|-authorization)?|te|trailer|upgrade|http2-settings|expect|forwarded|.*_.*"
     rb"|x-url-scheme|x-scheme|front-end-https|x-original-url|x-rewrite-url|x-sendfile-type|x-accel-.*"
     rb"|cf-connecting-ip|true-client-ip"
 ).fullmatch

@@ -16,6 +16,7 @@ class RecordingOrigin:
     def __init__(self, answer: bytes = OK, port: int = 0) -> None:
         self.answer = answer
         self.requests: list[bytes] = []
+        self.connections = 0
         self._listening = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listening.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -48,6 +49,7 @@ class RecordingOrigin:
                 sock, _ = self._listening.accept()
             except OSError:
                 break
+            self.connections += 1
             thread = threading.Thread(target=self._serve, args=(sock,), daemon=True)
             thread.start()
             threads.append(thread)

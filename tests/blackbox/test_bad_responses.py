@@ -219,4 +219,3 @@ def test_an_origin_that_refuses(tmp_path: Path, own_certificate: list[str]) -> N
         assert over_http1(edge) == 502
         with ScriptedOrigin(answer(OK), port):
             assert over_http1(edge) == 200
-        assert over_http1(edge) == 502

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -69,9 +71,22 @@ def test_a_restart_under_load_costs_nobody_a_request(tmp_path: Path, kind: str) 
     assert "requests are held" in edge.output
 
 
+@contextmanager
+def once_up(tmp_path: Path, port: int, *settings: str) -> Iterator[EdgeProcess]:
+    """edge before an application that all its workers have found up, and that is down now."""
+    with RecordingOrigin(port=port) as origin:
+        edge = edge_before(tmp_path, f"127.0.0.1:{port}", *settings).start().wait_ready()
+        edge.wait_until(lambda: origin.connections >= 2)
+        assert ask(edge.https_port).status == 200
+    try:
+        yield edge
+    finally:
+        assert edge.stop() == 0, edge.output
+
+
 def test_nobody_waits_longer_than_configured(tmp_path: Path) -> None:
     """Then 503 with Retry-After; a visitor who leaves earlier is no reason to ask the origin anything."""
-    with edge_before(tmp_path, f"127.0.0.1:{free_port()}", "hold_seconds = 1") as edge:
+    with once_up(tmp_path, free_port(), "hold_seconds = 1") as edge:
         began = time.monotonic()
         answer = ask(edge.https_port)
         assert answer.status == 503
@@ -88,7 +103,7 @@ def test_hold_can_be_off(tmp_path: Path) -> None:
 def test_held_requests_are_let_in(tmp_path: Path) -> None:
     """Those that came while the application was down are answered when it comes up, and only once each."""
     port = free_port()
-    with edge_before(tmp_path, f"127.0.0.1:{port}") as edge:
+    with once_up(tmp_path, port) as edge:
         asked = [Asked(edge.https_port) for _ in range(20)]
         edge.wait_for("requests are held")
         with RecordingOrigin(port=port) as back:
@@ -99,7 +114,7 @@ def test_held_requests_are_let_in(tmp_path: Path) -> None:
 def test_a_reload_does_not_lose_who_waits(tmp_path: Path) -> None:
     """The old generation keeps its visitors until the application is back."""
     port = free_port()
-    with edge_before(tmp_path, f"127.0.0.1:{port}") as edge:
+    with once_up(tmp_path, port) as edge:
         asked = [Asked(edge.https_port) for _ in range(5)]
         edge.wait_for("requests are held")
         edge.process.send_signal(signal.SIGHUP)

@@ -199,3 +199,15 @@ def test_nghttp(edge: EdgeProcess, tmp_path: Path) -> None:
         )  # fmt: skip
         told = json.loads(done.stdout)
         assert told["length"] == (len(UPLOAD) if flags else 0)
+
+
+@VERSIONS
+@pytest.mark.parametrize("size", [1_000, 60_000, 3_000_000])
+def test_an_answer_that_does_not_wait_for_the_upload(edge: EdgeProcess, version: str, size: int, tmp_path: Path) -> None:
+    """The client sees it every time, however much it still has to send."""
+    path = tmp_path / "body"
+    path.write_bytes(b"x" * size)
+    flags = ["--data-binary", f"@{path}", "--header", "Host: unknown.test", "--header", "Expect:"]
+    for _ in range(5):
+        shown = curl(edge, "/", version, *flags, "--output", "/dev/null", "--write-out", "%{http_code}")
+        assert shown == "421"

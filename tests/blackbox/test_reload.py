@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.blackbox.asking import ask, ask_plain, is_free, open_descriptors, wait_until
+from tests.blackbox.asking import ask, ask_plain, is_free, open_descriptors, status_field, wait_until
 from tests.blackbox.edge_process import EdgeProcess, free_port
 from tests.blackbox.load import HandshakeLoad, Http2Load, KeepAliveLoad
 from tests.blackbox.recording_origin import RecordingOrigin
@@ -94,6 +94,23 @@ def test_signals_in_quick_succession_end_in_the_last_configuration(
         wait_until(lambda: configured.get() == b"new\n")
         wait_until(lambda: len(edge.workers()) == 2)
         assert {configured.get() for _ in range(20)} == {b"new\n"}
+
+
+def test_a_reload_right_after_the_start_does_no_harm(configured: Configured, origin: RecordingOrigin) -> None:
+    """A service manager may ask for it before edge is ready to hear; the start has read the file anyway."""
+    configured.write(site(origin))
+    edge = configured.edge.start()
+    wait_until(lambda: _ignores_hangup(edge) or SERVING in edge.output)
+    edge.process.send_signal(signal.SIGHUP)
+    edge.process.send_signal(signal.SIGUSR1)
+    edge.wait_ready()
+    assert configured.get() == b"ok\n"
+    assert edge.stop() == 0
+
+
+def _ignores_hangup(edge: EdgeProcess) -> bool:
+    (mask,) = status_field(edge.process.pid, "SigIgn")
+    return bool(int(mask, 16) & 1 << (signal.SIGHUP - 1))
 
 
 def test_a_changed_configuration_is_served(

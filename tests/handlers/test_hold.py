@@ -27,10 +27,48 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def before_nobody(tmp_path: Path, seconds: float = 10.0) -> AsyncIterator[tuple[Scene, str]]:
-    """A proxy before a unix socket that is not there yet, and its path."""
+    """A proxy before a unix socket that was there once, and its path."""
     path = str(tmp_path / "app.sock")
     async with scene(addresses=[UpstreamAddress(path=path)], balancing=Balancing(hold_seconds=seconds)) as stage:
+        await once_up(stage, path)
         yield stage, path
+
+
+async def once_up(stage: Scene, path: str) -> None:
+    """The origin is there for one request, then gone."""
+    async with ScriptedOrigin(always_ok, path):
+        assert (await stage.get()).status == 200
+        for origin in stage.upstream.origins:
+            for connection in origin.pool.drain():
+                connection.close()
+    Path(path).unlink(missing_ok=True)
+
+
+def test_an_upstream_that_never_was_up_is_not_waited_for(tmp_path: Path) -> None:
+    """A restart is worth waiting for; an application that was never started is a mistake, told at once."""
+
+    async def main() -> None:
+        path = str(tmp_path / "app.sock")
+        async with scene(addresses=[UpstreamAddress(path=path)], balancing=Balancing()) as stage:
+            exchange = await stage.get()
+            assert exchange.status == 502
+            assert exchange.held_seconds == 0
+
+    asyncio.run(main())
+
+
+def test_waiting_in_vain_is_not_repeated(tmp_path: Path) -> None:
+    """Once somebody has waited for nothing, the next are told at once, until the upstream accepts again."""
+
+    async def main() -> None:
+        async with before_nobody(tmp_path, seconds=0.05) as (stage, path):
+            first, second = await stage.get(), await stage.get()
+            assert (first.status, second.status) == (503, 502)
+            assert second.held_seconds == 0
+            await once_up(stage, path)
+            assert (await stage.get()).status == 503
+
+    asyncio.run(main())
 
 
 def test_requests_wait_and_are_answered(tmp_path: Path) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import resource
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,4 +54,35 @@ def test_a_disk_that_takes_nothing_is_503(tmp_path: Path) -> None:
         spool.append(b"x" * 11)
     assert caught.value.status == 503
     assert caught.value.retry_after
+    spool.close()
+
+
+@contextlib.contextmanager
+def limited(kind: int, value: int) -> Iterator[None]:
+    """The process may have so much of something."""
+    soft, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (value, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(kind, (soft, hard))
+
+
+def test_no_usable_directory_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the system has no temporary directory that takes a file."""
+    monkeypatch.setattr(tempfile, "tempdir", None)  # as in a process that has not needed one yet
+    spool = Spool(memory=10)
+    with limited(resource.RLIMIT_NOFILE, 3), pytest.raises(HTTPError) as caught:
+        spool.append(b"x" * 11)
+    assert caught.value.status == 503
+    spool.close()
+
+
+def test_a_write_that_only_half_fits_is_503(tmp_path: Path) -> None:
+    """The kernel takes what fits and reports no error: a body must not lose its end that way."""
+    spool = Spool(str(tmp_path), memory=10)
+    spool.append(b"x" * 900_000)
+    with limited(resource.RLIMIT_FSIZE, 1_000_000), pytest.raises(HTTPError) as caught:
+        spool.append(b"y" * 200_000)
+    assert caught.value.status == 503
     spool.close()

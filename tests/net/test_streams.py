@@ -304,3 +304,28 @@ def test_a_stream_can_be_kept_alive(kind: str) -> None:
         assert idle + interval * probes <= 120
 
     run(kind, scenario)
+
+
+class Broken(Listener):
+    """Has a bug."""
+
+    def data_received(self, data: bytes) -> None:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("kind", ["plain", "tls"])
+def test_a_bug_in_a_listener_ends_its_connection(kind: str) -> None:
+    """At once, and the loop hears of it: the peer would wait for ever."""
+
+    async def scene() -> None:
+        problems: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context.get("exception")))
+        async with connected(kind) as pair:
+            pair.stream.listener = broken = Broken()
+            pair.writer.write(b"hello")
+            await broken.until(lambda: "lost aborted" in broken.events)
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                assert await pair.reader.read() == b""
+        assert [type(each) for each in problems] == [ZeroDivisionError]
+
+    asyncio.run(scene())

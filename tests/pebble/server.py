@@ -24,6 +24,9 @@ DAY = 86400
 PROFILES = {"classic": 90 * DAY, "tlsserver": 45 * DAY, "shortlived": 576_000, "blink": 60}
 """Lifetimes in seconds, like Let's Encrypt's and one that lives a minute."""
 
+CAA_IDENTITY = "ca.test"
+"""How CAA and persistent validation records name this CA."""
+
 START_SECONDS = 20.0
 """Pebble makes several RSA keys before it listens."""
 
@@ -159,6 +162,7 @@ class Pebble:
             "externalAccountBindingRequired": bool(self._external_accounts),
             "externalAccountMACKeys": self._external_accounts,
             "domainBlocklist": list(self._blocklist),
+            "caaIdentities": [CAA_IDENTITY],
             "retryAfter": {"authz": self._retry_after, "order": self._retry_after},
             "keyAlgorithm": "ecdsa",
             "profiles": {

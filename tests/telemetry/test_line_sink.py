@@ -194,6 +194,17 @@ def test_a_file_is_appended_to(tmp_path: Path) -> None:
     assert (tmp_path / "a.log").read_bytes() == b"1\n2\n3\n"
 
 
+def test_a_file_as_standard_output_is_shared_with_its_other_writers(tmp_path: Path) -> None:
+    """`> edge.log 2>&1`: lines that others write through the same descriptor are not overwritten, and do not overwrite."""
+    with (tmp_path / "log").open("wb", buffering=0) as log:
+        destination = open_standard_output(log.fileno())
+        log.write(b"one\n")
+        destination.write_nowait(b"two\n")
+        log.write(b"three\n")
+        destination.close()
+    assert (tmp_path / "log").read_bytes() == b"one\ntwo\nthree\n"
+
+
 def test_a_full_pipe_is_noticed_and_not_waited_for() -> None:
     """Its other users keep their blocking descriptor."""
     reader, writer = os.pipe()

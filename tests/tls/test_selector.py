@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import ssl
 
 import pytest
@@ -97,3 +98,20 @@ def test_ordinary_visitors_never_see_a_challenge_certificate(selector: Selector)
     assert "a.test" in selector.challenges
     selector.clean_up_challenge("a.test")
     assert not selector.challenges
+
+
+def test_a_certificate_that_comes_without_descriptors_is_not_lost(selector: Selector) -> None:
+    """It is served as soon as there are some again: nobody would send it a second time."""
+    old, new = make_certified_key("a.test"), make_certified_key("a.test")
+    selector.replace(old)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        selector.replace(new)
+        with pytest.raises(ssl.SSLError, match="INTERNAL_ERROR"):
+            served(selector, "a.test")
+        with pytest.raises(CertificateError):
+            selector.present_challenge("a.test", new.chain, new.key)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert served(selector, "a.test") == leaf(new)

@@ -287,6 +287,7 @@ def test_too_many_streams(peer: Peer) -> None:
     peer.engine.send_response(1, OK, b"done")
     peer.read()
     assert peer.body(1) == b"done"
+    peer.send(wire.data(1, b"", end=True))
     assert_alive(peer, 2 * MAX_STREAMS + 11)
 
 

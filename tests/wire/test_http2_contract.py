@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from edge.http.dates import format_http_date
+from edge.http.limits import CONNECTION_WINDOW
 from edge.http.message import Request, ResponseHead
 from edge.wire.engine import (
     BodyReceived,
@@ -246,16 +247,59 @@ def test_interim_responses_come_before_the_final_one(peer: Peer) -> None:
     assert statuses == [(1, b"100"), (1, b"103"), (1, b"200"), (3, b"103"), (3, b"200")]
 
 
-def test_an_answer_before_the_end_of_the_upload_stops_it(peer: Peer) -> None:
-    """Once the response is complete, RST_STREAM NO_ERROR asks for no more; what is on its way is ignored."""
+def answered_early(peer: Peer, *, body: bytes = TEXT) -> None:
+    """A response to an upload that has only begun."""
     peer.send(wire.headers(1, wire.POST, end=False), wire.data(1, b"x" * 100))
-    peer.engine.send_response(1, ok(), TEXT)
+    peer.engine.send_response(1, ok(len(body)), body)
     peer.read()
+
+
+def test_a_short_rest_of_an_answered_upload_is_read_to_its_end(peer: Peer) -> None:
+    """No RST_STREAM: a client that hears one while it sends may never look at the response (curl 7)."""
+    answered_early(peer)
     assert peer.body(1) == TEXT
-    assert [each.code for each in peer.seen(wire.RST_STREAM, 1)] == [0]
+    assert peer.engine.is_idle
     events = peer.send(wire.data(1, b"x" * 100), wire.data(1, b"x", end=True), wire.headers(3))
     assert [type(each) for each in events] == [RequestReceived]
-    assert len(peer.seen(wire.RST_STREAM)) == 1
+    assert not peer.seen(wire.RST_STREAM)
+
+
+def test_a_long_rest_of_an_answered_upload_is_stopped(peer: Peer) -> None:
+    """Behind the response, with RST_STREAM NO_ERROR (RFC 9113 §8.1); the windows stay open for others."""
+    answered_early(peer)
+    events = peer.send(*[wire.data(1, b"x" * 16_000)] * 5, wire.headers(3))
+    assert [type(each) for each in events] == [RequestReceived]
+    assert [each.code for each in peer.seen(wire.RST_STREAM)] == [0]
+    credit = sum(each.number for each in peer.seen(wire.WINDOW_UPDATE, 0))
+    assert credit >= CONNECTION_WINDOW - 65_535 + 5 * 16_000 - CONNECTION_WINDOW // 2
+
+
+def test_a_response_that_is_stuck_is_not_cut_for_its_upload(kind: str) -> None:
+    """However much of the upload comes: it is stopped only once the response is out."""
+    peer = Peer(kind, {4: 0})
+    answered_early(peer)
+    peer.send(*[wire.data(1, b"x" * 13_000)] * 5)
+    assert not peer.seen(wire.RST_STREAM)
+    peer.send(wire.window_update(1, 1000))
+    assert peer.body(1) == TEXT
+
+
+def test_a_client_that_leaves_an_answered_upload_open(peer: Peer) -> None:
+    """Its stream is nobody's any more: the connection may idle out, drain and end."""
+    answered_early(peer)
+    peer.engine.shut_down()
+    peer.engine.shut_down()
+    peer.read()
+    assert peer.engine.must_close
+
+
+def test_an_answered_upload_of_the_wrong_length(peer: Peer) -> None:
+    """The length counts also when nobody listens."""
+    peer.send(wire.headers(1, (*wire.POST, (b"content-length", b"10")), end=False))
+    peer.engine.send_response(1, ok(), TEXT)
+    peer.read()
+    peer.send(wire.data(1, b"x" * 11, end=True))
+    assert peer.seen(wire.RST_STREAM, 1)[0].code == wire.PROTOCOL_ERROR
 
 
 def test_a_large_head_is_continued(peer: Peer) -> None:

@@ -12,15 +12,19 @@ from msgspec import Struct
 
 from edge.certs.acme.resources import Authorization, Challenge
 from edge.certs.acme.tls_alpn import tls_alpn_answer
+from edge.certs.dns.persist import PersistentRecord
 from edge.certs.dns.provider import TXTRecord
 from edge.certs.publisher import HTTP01, ChallengeAnswer
 from edge.config.acme_schema import ChallengeKind
 
-PREFERENCE = ("http-01", "tls-alpn-01", "dns-01")
+PREFERENCE = ("http-01", "tls-alpn-01", "dns-01", "dns-persist-01")
 """http-01 first: it passes TLS terminators and CDNs in front of this host, tls-alpn-01 does not."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22,128}")
 """base64url of at least 128 bits (RFC 8555 §8.1); it becomes part of a path and of a header line."""
+
+
+_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
 class Experience(Struct, frozen=True):
@@ -42,10 +46,12 @@ def answerable_kinds(
     """The kinds that may be answered for one name; `listeners` are those that the listening sockets can.
 
     A wildcard is proved by DNS alone and an address never is (RFC 8738 §7); for host names the operator's word counts."""
+    if wanted == "dns-persist-01" and authorization.identifier.type != "ip":
+        return frozenset({wanted})
     by_dns = frozenset({"dns-01"} if has_dns else ())
     if authorization.wildcard:
         return by_dns
-    if wanted == "auto" or (wanted == "dns-01" and authorization.identifier.type == "ip"):
+    if wanted == "auto" or (wanted.startswith("dns-") and authorization.identifier.type == "ip"):
         return frozenset(listeners)
     return by_dns if wanted == "dns-01" else frozenset(listeners) & {wanted}
 
@@ -59,12 +65,16 @@ def choose(offered: Iterable[Challenge], answerable: Set[str], experience: Exper
     candidates = [
         challenge
         for challenge in offered
-        if challenge.type in PREFERENCE
-        and challenge.type in answerable
-        and challenge.url
-        and _TOKEN.fullmatch(challenge.token)
+        if challenge.type in PREFERENCE and challenge.type in answerable and challenge.url and _is_complete(challenge)
     ]
     return min(candidates, key=lambda challenge: _rank(challenge, experience), default=None)
+
+
+def _is_complete(challenge: Challenge) -> bool:
+    """A persistent record needs a name of the CA, all others a token."""
+    if challenge.type == "dns-persist-01":
+        return bool(challenge.issuers) and all(map(_DOMAIN.fullmatch, challenge.issuers or ()))
+    return _TOKEN.fullmatch(challenge.token) is not None
 
 
 def _rank(challenge: Challenge, experience: Experience) -> tuple[bool, bool, bool, int]:
@@ -78,10 +88,13 @@ def _rank(challenge: Challenge, experience: Experience) -> tuple[bool, bool, boo
 
 
 def answer_for(
-    authorization: Authorization, challenge: Challenge, account_key: JWK, now: float
-) -> ChallengeAnswer | TXTRecord:
-    """What has to be served for `challenge`. The key authorization is RFC 8555 §8.1's: token and key thumbprint."""
+    authorization: Authorization, challenge: Challenge, account_key: JWK, account_url: str, now: float
+) -> ChallengeAnswer | TXTRecord | PersistentRecord:
+    """What has to be served, or to stand in DNS, for `challenge`. The key authorization is RFC 8555 §8.1's: token and
+    thumbprint of the key."""
     name = authorization.identifier.value
+    if challenge.type == "dns-persist-01":
+        return PersistentRecord(name, tuple(challenge.issuers or ()), account_url, bool(authorization.wildcard))
     key_authorization = f"{challenge.token}.{b64encode(account_key.thumbprint()).decode()}"
     if challenge.type == "http-01":
         return HTTP01(name, challenge.token, key_authorization)

@@ -45,6 +45,7 @@ class Conversation:
     ) -> None:
         self.limits = limits
         self.skew = 0.0
+        self.account_url = ""
         self._network = network
         self._wall_clock = wall_clock
         self._sleep = sleep
@@ -63,6 +64,7 @@ class Conversation:
         """Sign from now on with this account; without a URL the key itself is sent along, as newAccount needs it."""
         self._network.key = key
         self._network.use_account(account_url)
+        self.account_url = account_url
 
     async def get(self, phase: str, url: str) -> Reply:
         """An unsigned GET. Raises: IssueFailed."""

@@ -25,6 +25,7 @@ from edge.certs.acme.rehearsing import rehearse
 from edge.certs.acme.renewal_info import ask_renewal_info
 from edge.certs.acme.threads import call
 from edge.certs.acme.urls import authority_of
+from edge.certs.dns.persist import PersistentProof
 from edge.certs.dns.records import DNSRecords
 from edge.certs.issuer import ErrorClass, IssueFailed, Journal, Progress, RenewalAnswer
 from edge.certs.publisher import Publisher
@@ -57,7 +58,8 @@ class AcmeIssuer:
     """An `Issuer` for the CA behind `directory_url`.
 
     `ca_file` adds a trust root for the directory's own TLS; `external_account` binds a new account to one made on the CA's web
-    site; `records` put proofs into DNS, and without them there are no wildcards; `staging` is the CA's test system;
+    site; `records` put proofs into DNS, and without them there are no wildcards; `persistent` waits for records that the
+    operator makes; `staging` is the CA's test system;
     `observe` looks at a name that was not validated. Several attempts may run at once. Not shared between event loops.
     """
 
@@ -70,6 +72,7 @@ class AcmeIssuer:
         email: str = "",
         external_account: ExternalAccount | None = None,
         records: DNSRecords | None = None,
+        persistent: PersistentProof | None = None,
         staging: AcmeIssuer | None = None,
         observe: Observe | None = None,
         limits: Limits | None = None,
@@ -80,6 +83,7 @@ class AcmeIssuer:
         self._directory_url = directory_url
         self._ca_file = ca_file
         self._records = records
+        self._persistent = persistent
         self._staging = staging
         self._observe = observe
         self._limits = limits or Limits()
@@ -106,7 +110,7 @@ class AcmeIssuer:
         options: CertificateOptions = USUAL,
     ) -> bytes:
         """The PEM chain, leaf first, as the CA gave it. Raises: IssueFailed, StorageError."""
-        if self._records is None:
+        if self._records is None and options.challenge != "dns-persist-01":
             refuse_wildcards(names)
         limit = self._limits.attempt
         async with (
@@ -182,6 +186,7 @@ class AcmeIssuer:
             publisher=publisher,
             presence=self._presence,
             records=self._records,
+            persistent=self._persistent,
             wanted=options.challenge,
             memory=self._memory,
             wall_clock=self._wall_clock,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from josepy.json_util import JSONObjectWithFields
 from josepy.jwk import JWK
@@ -15,6 +15,7 @@ from edge.certs.acme.memory import ChallengeMemory
 from edge.certs.acme.presence import Presence
 from edge.certs.acme.problems import clean, failure, parse_problem
 from edge.certs.acme.resources import Authorization, Challenge, Order
+from edge.certs.dns.persist import PersistentProof, PersistentRecord
 from edge.certs.dns.provider import TXTRecord
 from edge.certs.dns.records import DNSRecords
 from edge.certs.issuer import ErrorClass, IssueFailed
@@ -40,6 +41,7 @@ class Prover:
         publisher: Publisher,
         presence: Presence,
         records: DNSRecords | None,
+        persistent: PersistentProof | None,
         wanted: ChallengeKind,
         memory: ChallengeMemory,
         wall_clock: Callable[[], float],
@@ -49,6 +51,7 @@ class Prover:
         self._publisher = publisher
         self._presence = presence
         self._records = records
+        self._persistent = persistent
         self._wanted = wanted
         self._memory = memory
         self._wall_clock = wall_clock
@@ -69,7 +72,9 @@ class Prover:
         if authorization.status != "pending":
             raise verdict(authorization, None)
         challenge = self._choose(authorization)
-        answer = answer_for(authorization, challenge, self._account_key, self._wall_clock())
+        answer = answer_for(
+            authorization, challenge, self._account_key, self._conversation.account_url, self._wall_clock()
+        )
         async with self._presented(answer):
             final = await self._ask_to_look(url, challenge)
         name = authorization.name
@@ -81,11 +86,20 @@ class Prover:
             self._memory.learn(name, challenge.type, success=False)
         raise failed
 
-    def _presented(self, answer: ChallengeAnswer | TXTRecord) -> AbstractAsyncContextManager[None]:
+    def _presented(self, answer: ChallengeAnswer | TXTRecord | PersistentRecord) -> AbstractAsyncContextManager[None]:
+        if isinstance(answer, PersistentRecord):
+            return self._waited_for(answer)
         if not isinstance(answer, TXTRecord):
             return self._presence.presented(self._publisher, answer)
         assert self._records is not None  # else dns-01 would not have been chosen
         return self._records.presented(answer)
+
+    @asynccontextmanager
+    async def _waited_for(self, record: PersistentRecord) -> AsyncIterator[None]:
+        """Somebody else makes it, and nobody takes it away."""
+        if self._persistent is not None:
+            await self._persistent.wait(record)
+        yield
 
     async def _ask_to_look(self, url: str, challenge: Challenge) -> Authorization:
         if challenge.status == "pending":  # else the CA has been asked before a crash, and may refuse to be asked again

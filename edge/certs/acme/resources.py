@@ -63,6 +63,8 @@ class Challenge(Struct, frozen=True):
     token: str = ""
     status: str = "pending"
     error: Any = None
+    issuers: list[str] | None = field(name="issuer-domain-names", default=None)
+    """dns-persist-01 only: names under which records may know the CA."""
 
 
 class Authorization(Struct, frozen=True):

@@ -5,4 +5,5 @@ providers            exec_hook (the operator's program)  rfc2136 (signed updates
 around them          lookup (questions to resolvers and name servers)  delegation (CNAME followed)  propagation (seen by all
                      servers)  ledger (what is in place, also after a crash)
 all together         records  build
+by a human           persist (a record made once)
 """

@@ -8,6 +8,7 @@ from edge.certs.dns.exec_hook import ExecHook
 from edge.certs.dns.ledger import RecordLedger
 from edge.certs.dns.lexicon import Lexicon
 from edge.certs.dns.lookup import Lookup
+from edge.certs.dns.persist import PersistentProof
 from edge.certs.dns.provider import DNSProvider
 from edge.certs.dns.records import DNSRecords
 from edge.certs.dns.rfc2136 import Rfc2136
@@ -26,6 +27,12 @@ def build_records(settings: DNS, storage: Storage, wall_clock: Callable[[], floa
         servers=settings.servers,
         wall_clock=wall_clock,
     )
+
+
+def build_persistent(settings: DNS | None, wall_clock: Callable[[], float]) -> PersistentProof:
+    """Looks for records that others make; needs no provider."""
+    resolvers, servers = (settings.resolvers, settings.servers) if settings else ((), ())
+    return PersistentProof(Lookup(resolvers), servers=servers, wall_clock=wall_clock)
 
 
 def _provider(settings: ExecDNS | Rfc2136DNS | LexiconDNS, lookup: Lookup) -> DNSProvider:

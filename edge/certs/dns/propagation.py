@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from edge.certs.dns.lookup import Lookup, NameServer
 from edge.certs.dns.provider import TXTRecord, dns_failure
+from edge.certs.issuer import IssueFailed
 
 EVERY = 2.0
 """Seconds between two looks."""
@@ -26,25 +27,31 @@ async def wait_until_shown(
     patience: float,
     sleep: Callable[[float], Awaitable[None]],
 ) -> None:
-    """Returns when every server shows the value. Raises: IssueFailed after `patience` seconds."""
+    """Returns when every server shows the value. Raises: IssueFailed after `patience` seconds.
+
+    A look is never interrupted: on some versions of Python a cancelled one leaves its socket behind."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience
     shown: dict[NameServer, bool | None] = {}
-    try:
-        async with asyncio.timeout(patience):
-            looks = 0
-            while not is_everywhere(shown, looks):
-                if looks:
-                    await sleep(EVERY)
-                seen = await asyncio.gather(*(lookup.values(record.name, server) for server in servers))
-                shown = {
-                    server: None if values is None else record.value in values
-                    for server, values in zip(servers, seen, strict=True)
-                }
-                looks += 1
-    except TimeoutError as exc:
-        raise dns_failure(
-            f"{record.name}: {unshown(shown)} after {patience:g} s",
-            "edge goes on with the same record in the next attempt; if that is always too soon, raise propagation_timeout",
-        ) from exc
+    looks = 0
+    while not is_everywhere(shown, looks):
+        if looks:
+            if loop.time() >= deadline:
+                raise _not_in_time(record, shown, patience)
+            await sleep(EVERY)
+        seen = await asyncio.gather(*(lookup.values(record.name, server) for server in servers))
+        shown = {
+            server: None if values is None else record.value in values
+            for server, values in zip(servers, seen, strict=True)
+        }
+        looks += 1
+
+
+def _not_in_time(record: TXTRecord, shown: Mapping[NameServer, bool | None], patience: float) -> IssueFailed:
+    return dns_failure(
+        f"{record.name}: {unshown(shown)} after {patience:g} s",
+        "edge goes on with the same record in the next attempt; if that is always too soon, raise propagation_timeout",
+    )
 
 
 def is_everywhere(shown: Mapping[NameServer, bool | None], looks: int) -> bool:

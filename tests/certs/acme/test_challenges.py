@@ -88,7 +88,7 @@ def test_the_key_authorization_is_token_and_thumbprint() -> None:
     """RFC 8555 §8.1 with the key of RFC 7638 §3.1's method: token, dot, SHA-256 thumbprint of the account key."""
     key = josepy.jwk.JWKEC(key=ec.derive_private_key(1, ec.SECP256R1()))
     authorization = Authorization(Identifier("dns", "a.test"), "pending")
-    answer = answer_for(authorization, offered("http-01")[0], key, 0.0)
+    answer = answer_for(authorization, offered("http-01")[0], key, "", 0.0)
     public = {name: value for name, value in key.public_key().to_json().items() if name in ("crv", "kty", "x", "y")}
     digest = hashlib.sha256(json.dumps(public, sort_keys=True, separators=(",", ":")).encode()).digest()
     thumbprint = josepy.b64.b64encode(digest).decode()

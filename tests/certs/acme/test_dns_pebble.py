@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from edge.certs.acme.issuer import AcmeIssuer
 from edge.certs.dns.build import build_records
 from edge.certs.dns.ledger import RecordLedger
 from edge.certs.dns.lookup import Lookup
+from edge.certs.dns.persist import PersistentProof
 from edge.certs.dns.records import DNSRecords
 from edge.certs.dns.rfc2136 import Rfc2136
 from edge.certs.issuer import ErrorClass, IssueFailed
@@ -140,3 +143,23 @@ def test_a_wildcard_by_the_operators_program(pebble: Pebble, tmp_path: Path) -> 
     journal = FakeJournal(names)
     assert_issued(asyncio.run(issue(pebble, issuer, journal, names)), journal, names)
     assert storage.load("dns/records.json") == b"[]"
+
+
+@pytest.mark.parametrize("name", ["kept.test", "*.keptwild.test"])
+def test_a_record_that_the_operator_makes_once(ca: Pebble, zone: NameServer, tmp_path: Path, name: str) -> None:
+    """Without it the failure says what to make; with it the same order goes on, and the next one needs nothing."""
+    options = CertificateOptions(challenge="dns-persist-01")
+    lookup = Lookup((zone.endpoint,), port=zone.port)
+    persistent = PersistentProof(lookup, patience=0.0, wall_clock=time.time, sleep=quickly)
+    journal, publisher = FakeJournal((name,)), FakePublisher()
+    issuer = issuer_for(ca, tmp_path / "s", persistent=persistent)
+    with pytest.raises(IssueFailed, match="not there yet") as caught:
+        asyncio.run(issue(ca, issuer, journal, (name,), options, publisher))
+    assert (caught.value.error_class, caught.value.order_is_dead) == (ErrorClass.DNS, False)
+    place, value = re.fullmatch(r'make this record once: (\S+)\. TXT "([^"]+)"', caught.value.hint).groups()  # type: ignore[union-attr]  # else the test has failed
+    zone.values[place].append(value)
+    for attempt in (journal, FakeJournal((name,))):
+        issuer = issuer_for(ca, tmp_path / "s", persistent=persistent)
+        assert_issued(asyncio.run(issue(ca, issuer, attempt, (name,), options, publisher)), attempt, (name,))
+    assert journal.said.count("order created") == 1
+    assert publisher.history == []

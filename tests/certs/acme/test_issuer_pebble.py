@@ -12,6 +12,7 @@ import pytest
 from cryptography import x509
 
 from edge.certs.acme.issuer import AcmeIssuer
+from edge.certs.acme.rehearsing import Deactivation
 from edge.certs.issuer import ErrorClass, IssueFailed
 from edge.certs.publisher import HTTP01, TLSALPN01, Publisher
 from edge.config.acme_schema import ExternalAccount
@@ -359,7 +360,7 @@ def test_a_rehearsal_proves_and_orders_nothing(pebble: Pebble, tmp_path: Path) -
 
 
 def test_an_account_gets_a_new_key_and_stays_the_same(pebble: Pebble, tmp_path: Path) -> None:
-    """The URL is the old one, the next order is signed with the new key; a crash before it was adopted is made up for by the next attempt."""
+    """The URL is the old one, the next order is signed with the new key; a crash in between is made up for."""
     issuer = issuer_for(pebble, tmp_path / "s")
     asyncio.run(issue(pebble, issuer, FakeJournal(("a.test",)), FakePublisher()))
     (directory,) = (tmp_path / "s" / "accounts").iterdir()
@@ -392,3 +393,24 @@ def test_a_failed_validation_tells_what_is_seen_from_here(pebble: Pebble, tmp_pa
     with pytest.raises(IssueFailed) as caught:
         asyncio.run(issue(pebble, issuer, FakeJournal(("seen.test",)), publisher, names=("seen.test",)))
     assert caught.value.hint.endswith("seen from here: seen.test leads to another server")
+
+
+def test_a_deactivated_account_is_never_made_again(pebble: Pebble, tmp_path: Path) -> None:
+    """Somebody has done that on purpose: the failure is of class ACCOUNT (the next CA's turn), the key and URL stay."""
+    issuer = issuer_for(pebble, tmp_path / "s")
+    asyncio.run(issue(pebble, issuer, FakeJournal(("a.test",)), FakePublisher()))
+    (directory,) = (tmp_path / "s" / "accounts").iterdir()
+    before = (directory / "account.json").read_bytes()
+
+    async def deactivate() -> None:
+        closer = issuer_for(pebble, tmp_path / "s")
+        async with closer._talk() as conversation:
+            await conversation.start(pebble.directory_url)
+            await closer._accounts.open(conversation)
+            await conversation.post("account", json.loads(before)["url"], Deactivation())
+
+    asyncio.run(deactivate())
+    with pytest.raises(IssueFailed, match="deactivated") as caught:
+        asyncio.run(issue(pebble, issuer_for(pebble, tmp_path / "s"), FakeJournal(("a.test",)), FakePublisher()))
+    assert caught.value.error_class is ErrorClass.ACCOUNT
+    assert (directory / "account.json").read_bytes() == before

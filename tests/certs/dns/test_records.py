@@ -8,6 +8,7 @@ import pytest
 
 from edge.certs.dns.delegation import follow
 from edge.certs.dns.ledger import KEY, STALE_AFTER, RecordLedger
+from edge.certs.dns.persist import PersistentRecord
 from edge.certs.dns.propagation import SILENT_LOOKS, is_everywhere, unshown
 from edge.certs.dns.provider import TXTRecord
 from edge.certs.dns.records import DNSRecords
@@ -193,3 +194,26 @@ def test_trouble_with_cleaning_up_or_the_disk_fails_no_attempt() -> None:
             assert zone.records == [ONE]
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("value", "met", "met_for_wildcard"),
+    [
+        ("ca.test; accounturi=https://ca/1", True, False),
+        ("ca.test; accounturi=https://ca/1; policy=wildcard", True, True),
+        (" CA.test. ;policy=Wildcard ; accounturi=https://ca/1;persistUntil=200;new=x", True, True),
+        ("ca.test; accounturi=https://ca/1; persistUntil=99", False, False),
+        ("ca.test; accounturi=https://ca/1; persistUntil=soon", False, False),
+        ("ca.test; accounturi=https://ca/2", False, False),
+        ("other.test; accounturi=https://ca/1", False, False),
+        ("", False, False),
+        ("ca.test", False, False),
+    ],
+)
+def test_which_persistent_record_proves_a_name(value: str, met: bool, met_for_wildcard: bool) -> None:
+    """The CA, the account, the policy and the end count; the rest is ignored."""
+    plain, wildcard = (PersistentRecord("a.test", ("ca.test",), "https://ca/1", wild) for wild in (False, True))
+    assert plain.is_met_by(value, 100.0) is met
+    assert wildcard.is_met_by(value, 100.0) is met_for_wildcard
+    assert plain.is_met_by(plain.value, 100.0)
+    assert wildcard.is_met_by(wildcard.value, 100.0)
