@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class RequestBody:
     """Exists only while a body is expected: from its head to `receiver.body_ended`."""
 
-    __slots__ = ("_connection", "_exchange", "_progress", "_received", "_since", "_waiting", "ended", "paused")
+    __slots__ = ("_connection", "_exchange", "_progress", "_received", "_since", "_waiting", "ended", "paused",
+                 "waiting_credit")  # fmt: skip
 
     def __init__(self, exchange: ServerExchange, connection: Connection, now: float) -> None:
         self.paused = False
@@ -27,7 +28,9 @@ class RequestBody:
         """The engine has seen its end; with `paused`, the handler has not."""
         self._exchange = exchange
         self._connection = connection
-        self._waiting: list[tuple[bytes, int]] = []
+        self._waiting = bytearray()  # not a list of pieces, which may be of two bytes
+        self.waiting_credit = 0
+        """Flow-control credit for all that has come and not been given back."""
         self._received = 0
         self._since = now
         self._progress = now
@@ -52,12 +55,7 @@ class RequestBody:
     @property
     def waiting_bytes(self) -> int:
         """Bytes that came while paused and were not handed over."""
-        return sum(len(data) for data, _ in self._waiting)
-
-    @property
-    def waiting_credit(self) -> int:
-        """Flow-control credit for all that has come and not been given back."""
-        return sum(credit for _, credit in self._waiting)
+        return len(self._waiting)
 
     # -- from the engine ----------------------------------------------------------------------------------------------
 
@@ -66,7 +64,8 @@ class RequestBody:
         self._progress = now
         self._received += len(data)
         if self.paused:
-            self._waiting.append((data, credit))
+            self._waiting += data
+            self.waiting_credit += credit
         else:
             self._hand_over(data, credit)
 
@@ -89,8 +88,9 @@ class RequestBody:
         self.paused = False
         self._since += now - self._progress
         self._progress = now
-        while self._waiting and not self.paused and self._exchange.is_open:
-            self._hand_over(*self._waiting.pop(0))
+        data, credit = bytes(self._waiting), self.waiting_credit
+        self._waiting, self.waiting_credit = bytearray(), 0
+        self._hand_over(data, credit)
         if self.paused or not self._exchange.is_open:
             return
         if self.ended:
@@ -103,7 +103,7 @@ class RequestBody:
         if data and receiver is not None:
             receiver.body_received(data)
         if self.paused:
-            self._waiting.insert(0, (b"", credit))  # taken, but the client may send as much again only after `resume`
+            self.waiting_credit += credit  # taken, but the client may send as much again only after `resume`
         else:
             self._connection.engine.body_consumed(self._exchange.stream_id, credit)
 

@@ -53,6 +53,7 @@ class HTTP2Visitor:
         self.interim: list[tuple[int, dict[bytes, bytes]]] = []
         self.is_closed = False
         self._reader = wire.FrameReader()
+        self._answers: list[bytes] | None = None
         self.send(wire.opening({4: 1 << 30} if settings is None else settings))
         if settings is None:
             self.send(wire.window_update(0, 1 << 30))
@@ -73,6 +74,7 @@ class HTTP2Visitor:
     def pour(self, data: bytes) -> None:
         """Send while reading what comes, until all is sent or the connection has ended."""
         view = memoryview(data)
+        self._answers = []  # or they would come in the middle of a frame
         while view and not self.is_closed:
             readable, writable, _ = select.select([self.sock], [self.sock], [], TIMEOUT)
             if readable:
@@ -81,7 +83,9 @@ class HTTP2Visitor:
                 try:
                     view = view[self.sock.send(view[:16384]) :]
                 except OSError:
-                    return  # what edge has said can still be read
+                    break  # what edge has said can still be read
+        answers, self._answers = self._answers, None
+        self.send(*answers)
 
     def read(self) -> None:
         """Take what comes next, once."""
@@ -104,7 +108,13 @@ class HTTP2Visitor:
             else:
                 self.fields[frame.stream_id] = fields
         elif frame.kind == wire.SETTINGS and not frame.flags:
-            self.send(wire.frame(wire.SETTINGS, 1, 0))
+            self._answer(wire.frame(wire.SETTINGS, 1, 0))
+
+    def _answer(self, data: bytes) -> None:
+        if self._answers is None:
+            self.send(data)
+        else:
+            self._answers.append(data)
 
     def read_until(self, condition: Callable[[], object]) -> None:
         """Read until something holds or the connection has ended."""

@@ -65,12 +65,14 @@ class ScriptedOrigin:
 def read_head(sock: socket.socket) -> bytes:
     """One request head, and nothing behind it; empty at the end of the connection."""
     head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        piece = sock.recv(1)
-        if not piece:
+    while True:
+        seen = sock.recv(65536, socket.MSG_PEEK)
+        if not seen:
             return b""
-        head += piece
-    return head
+        end = (head + seen).find(b"\r\n\r\n")
+        if end >= 0:
+            return head + sock.recv(end + 4 - len(head))
+        head += sock.recv(len(seen))
 
 
 def answer(*pieces: bytes) -> Script:

@@ -213,9 +213,14 @@ def test_a_response_until_close(edge: EdgeProcess, liar: ScriptedOrigin) -> None
 
 
 def test_an_origin_that_refuses(tmp_path: Path, own_certificate: list[str]) -> None:
-    """502 at once; when it comes up it is used within moments."""
+    """502 at once; when it comes up it is used within moments, also by a request that came just before."""
     port = free_port()
     with EdgeProcess(tmp_path, *domains(), *own_certificate, "--upstream", f"127.0.0.1:{port}", workers=1) as edge:
         assert over_http1(edge) == 502
         with ScriptedOrigin(answer(OK), port):
             assert over_http1(edge) == 200
+        with Visitor(dial_tls(edge.https_port)) as visitor:
+            visitor.send(GET)
+            time.sleep(0.1)
+            with ScriptedOrigin(answer(OK), port):
+                assert visitor.read().status == 200

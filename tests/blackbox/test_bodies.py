@@ -21,10 +21,10 @@ from tests.blackbox.scripted_origin import ScriptedOrigin
 from tests.blackbox.visitor import dial_tls
 from tests.wire import http2_frames as wire
 
-SIZE = 64 << 20
+SIZE = 48 << 20
 """Much more than edge may grow by."""
 
-MAX_GROWTH = 32 << 20
+MAX_GROWTH = 24 << 20
 
 
 class MemoryWatch:

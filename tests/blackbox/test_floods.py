@@ -261,3 +261,17 @@ def test_nothing_is_said_twice(edge: EdgeProcess) -> None:
     with HTTP2Visitor(edge.https_port) as visitor:
         assert visitor.get(1) == 200
         assert quiet(visitor.sock, 0.3) == b""
+
+
+@pytest.mark.parametrize("length", [(), ((b"content-length", b"250000"),)], ids=["no length", "length"])
+def test_bodies_in_tiny_frames(edge: EdgeProcess, length: tuple[tuple[bytes, bytes], ...]) -> None:
+    """Two bytes a frame, on many streams: what is kept of a body costs what the body is long."""
+    with MemoryWatch(edge) as memory, Honest(edge), HTTP2Visitor(edge.https_port) as attacker:
+        ids = [2 * n + 1 for n in range(6)]
+        attacker.pour(b"".join(wire.headers(each, request(b"/", b"POST", *length), end=False) for each in ids))
+        for each in ids:
+            attacker.pour(wire.data(each, b"xx") * 30_000)
+        attacker.send(wire.ping())
+        attacker.read_until(lambda: attacker.seen(wire.PING, 0))  # all of it has been looked at
+    assert not attacker.goaway
+    assert memory.growth < 7 << 20

@@ -32,9 +32,10 @@ class Clockwork:
         self.wrap = b""
 
     def __call__(self, sock: socket.socket, head: bytes) -> bool:
+        turns = self.turns
         sock.sendall(self.head)
         for number in range(EVENTS):
-            self.turns.get(timeout=5)
+            turns.get(timeout=5)
             piece = b"data: %d\n\n" % number
             if self.wrap == b"chunk":
                 piece = b"%x\r\n%b\r\n" % (len(piece), piece)
@@ -73,7 +74,8 @@ def median_delay(clockwork: Clockwork, arrived: list[float]) -> float:
 def prepare(clockwork: Clockwork, form: str) -> None:
     fields, clockwork.wrap = FORMS[form]
     clockwork.head = b"HTTP/1.1 200 OK\r\n" + fields + b"\r\n\r\n"
-    clockwork.written.clear()
+    clockwork.written = []
+    clockwork.turns = queue.Queue()
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -83,9 +85,9 @@ def test_events_over_http1(edge: EdgeProcess, clockwork: Clockwork, form: str) -
     arrived = []
     with Visitor(dial_tls(edge.https_port)) as visitor:
         visitor.send(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+        seen = b""
         for number in range(EVENTS):
             clockwork.turns.put(0)
-            seen = b""
             while b"data: %d\n\n" % number not in seen:
                 seen += visitor.read_some()
             arrived.append(time.monotonic())

@@ -107,6 +107,8 @@ UPLOAD = bytes(range(256)) * 2000
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_upload_of_known_length(edge: EdgeProcess, version: str, expect: str, method: str, tmp_path: Path) -> None:
     """Byte for byte, whether the client waits for 100 or not."""
+    if version == "--http1.0" and "100" in expect:
+        pytest.skip("HTTP/1.0 has no interim responses: curl waits a second, then sends")
     path = tmp_path / "body"
     path.write_bytes(UPLOAD)
     told = json.loads(curl(edge, "/", version, "--request", method, "--data-binary", f"@{path}", "--header", expect))
@@ -203,7 +205,9 @@ def test_nghttp(edge: EdgeProcess, tmp_path: Path) -> None:
 
 @VERSIONS
 @pytest.mark.parametrize("size", [1_000, 60_000, 3_000_000])
-def test_an_answer_that_does_not_wait_for_the_upload(edge: EdgeProcess, version: str, size: int, tmp_path: Path) -> None:
+def test_an_answer_that_does_not_wait_for_the_upload(
+    edge: EdgeProcess, version: str, size: int, tmp_path: Path
+) -> None:
     """The client sees it every time, however much it still has to send."""
     path = tmp_path / "body"
     path.write_bytes(b"x" * size)
