@@ -12,6 +12,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from threading import Timer
 
@@ -72,6 +73,8 @@ def parse_h2load(text: str) -> tuple[int, int]:
         raise LoadFailed(
             f"the server ended {lost} of h2load's connections: the run has to be shorter or use more of them"
         )
+    if totals[1] == "0":
+        raise LoadFailed("not one request was answered in the measured time")
     done, failed, _errored, timed_out = map(int, totals.groups())
     return done, failed + timed_out + sum(map(int, status.groups()))
 
@@ -91,13 +94,10 @@ def latency_of(durations: list[float]) -> Latency | None:
 def run_h2load(work: Work, server: Running, cores: Cores, protocol: str, seconds: int) -> Report:
     """Load the server. h2load itself sometimes dies while it stops its connections, after the measured time and before it
     prints its totals: such a run is done again. Raises: LoadFailed."""
-    for attempt in range(ATTEMPTS):
-        try:
+    for _ in range(ATTEMPTS - 1):
+        with suppress(GeneratorDied):
             return _run_once(work, server, cores, protocol, seconds)
-        except GeneratorDied:
-            if attempt == ATTEMPTS - 1:
-                raise
-    raise AssertionError("unreachable")
+    return _run_once(work, server, cores, protocol, seconds)
 
 
 def _run_once(work: Work, server: Running, cores: Cores, protocol: str, seconds: int) -> Report:

@@ -41,6 +41,8 @@ def parse_wrk(text: str) -> tuple[int, float, int]:
     totals = TOTALS.search(text)
     if not totals:
         raise LoadFailed(f"wrk did not print its totals:\n{text}")
+    if totals[1] == "0":
+        raise LoadFailed("not one request was answered in the measured time")
     failures = sum(map(int, errors.groups())) if (errors := SOCKET_ERRORS.search(text)) else 0
     failures += int(status[1]) if (status := BAD_STATUS.search(text)) else 0
     return int(totals[1]), float(totals[2]) * DURATION_UNITS[totals[3]], failures

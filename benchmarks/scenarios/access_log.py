@@ -25,5 +25,7 @@ def compare_access_log(arena: Arena) -> tuple[Comparison, ...]:
 
 
 def _compare(arena: Arena, servers: Sequence[Running], key: str, title: str, work: Work) -> Comparison:
+    for server in servers:
+        arena.measure(server, work, "http/1.1", seconds=1)  # warms everybody up, as in the other comparisons
     entries = alternate(servers, arena.rounds, lambda server: arena.measure(server, work, "http/1.1"))
     return Comparison(f"log-{key}", f"{title}, access log on and off", "http/1.1", "request", None, entries)

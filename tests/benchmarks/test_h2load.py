@@ -42,6 +42,12 @@ def test_words_without_totals_are_an_error() -> None:
         parse_h2load("client could not connect to host\n")
 
 
+def test_a_run_without_an_answer_is_an_error() -> None:
+    """There is no cost a request when there was no request."""
+    with pytest.raises(LoadFailed, match="not one request"):
+        parse_h2load(QUIET.replace("48620 done", "0 done"))
+
+
 def test_a_rate_is_given_to_h2load_for_each_connection() -> None:
     """`rate` is for all connections, `--rps` for one."""
     work = Work(paths=("/",), connections=32, streams=4, rate=2500)

@@ -49,6 +49,12 @@ def test_words_without_totals_are_an_error(text: str) -> None:
         parse_wrk(text)
 
 
+def test_a_run_without_an_answer_is_an_error() -> None:
+    """There is no cost a request when there was no request."""
+    with pytest.raises(LoadFailed, match="not one request"):
+        parse_wrk(QUIET.replace("32999 requests", "0 requests"))
+
+
 def test_uniform_work_needs_no_script() -> None:
     """wrk is fastest when it makes its one request itself."""
     work = Work(paths=("/",), connections=32, fields=(("Accept", "*/*"),))
