@@ -71,8 +71,9 @@ class TLSStream(SocketStream):
         return "handshake-failed"
 
     def _lose(self, reason: str) -> None:
-        self._loop.remove_reader(self._fd)
-        super()._lose(reason)
+        if not self.lost:  # else the number may be another connection's by now
+            self._loop.remove_reader(self._fd)
+            super()._lose(reason)
 
     # -- reading and writing ------------------------------------------------------------------------------------------
 

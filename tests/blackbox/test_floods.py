@@ -275,3 +275,15 @@ def test_bodies_in_tiny_frames(edge: EdgeProcess, length: tuple[tuple[bytes, byt
         attacker.read_until(lambda: attacker.seen(wire.PING, 0))  # all of it has been looked at
     assert not attacker.goaway
     assert memory.growth < 7 << 20
+
+
+def test_visitors_who_hang_up_harm_nobody(edge: EdgeProcess) -> None:
+    """Connections reset in the middle of their answers; whoever gets their descriptors next is served."""
+    with Honest(edge):
+        for _ in range(20):
+            with HTTP2Visitor(edge.https_port) as rude:
+                rude.send(b"".join(wire.headers(2 * n + 1, request()) for n in range(60)))
+            with Visitor(dial_tls(edge.https_port)) as rude_too:
+                rude_too.send(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n" * 5)
+            with Visitor(dial_tls(edge.https_port)) as visitor:
+                assert visitor.send(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").read().status == 200

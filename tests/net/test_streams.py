@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -313,7 +314,7 @@ class Broken(Listener):
         raise ZeroDivisionError
 
 
-@pytest.mark.parametrize("kind", ["plain", "tls"])
+@KINDS
 def test_a_bug_in_a_listener_ends_its_connection(kind: str) -> None:
     """At once, and the loop hears of it: the peer would wait for ever."""
 
@@ -329,3 +330,29 @@ def test_a_bug_in_a_listener_ends_its_connection(kind: str) -> None:
         assert [type(each) for each in problems] == [ZeroDivisionError]
 
     asyncio.run(scene())
+
+
+@KINDS
+def test_a_lost_stream_lets_go_of_its_descriptor(kind: str) -> None:
+    """What was still to be done for it must not touch the connection that gets the number next."""
+
+    async def scenario(pair: Pair) -> None:
+        loop = asyncio.get_running_loop()
+        here, there = socket.socketpair()
+        number = pair.stream.sock.fileno()
+        pair.stream.sock.shutdown(socket.SHUT_WR)
+        pair.stream.write(b"x")  # fails, which is told in the loop's next turn
+        pair.stream.abort()
+        os.dup2(here.fileno(), number)
+        heard = asyncio.Event()
+        loop.add_reader(number, heard.set)
+        try:
+            there.send(b"hello")
+            await asyncio.wait_for(heard.wait(), 2)
+        finally:
+            loop.remove_reader(number)
+            os.close(number)
+            here.close()
+            there.close()
+
+    run(kind, scenario)
