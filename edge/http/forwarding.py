@@ -57,6 +57,9 @@ ONLY_FOR_EDGE: Final = frozenset((b"server", b"status", b"x-sendfile", b"x-reque
 _MEMO_NAMES: Final = 2048
 """Distinct field names remembered; visitors choose names, so the memo is bounded."""
 
+_MEMO_NAME: Final = 64
+"""Longest name remembered; a name can be as long as a head, and no name in use is that long."""
+
 _MEMO_LINES: Final = 4096
 """Distinct peers and authorities whose lines are remembered."""
 
@@ -69,9 +72,11 @@ class Verdicts(dict[bytes, bool]):
         self._judge = judge
 
     def __missing__(self, name: bytes) -> bool:
-        if len(self) >= _MEMO_NAMES:
-            self.clear()
-        verdict = self[name] = self._judge(name)
+        verdict = self._judge(name)
+        if len(name) <= _MEMO_NAME:
+            if len(self) >= _MEMO_NAMES:
+                self.clear()
+            self[name] = verdict
         return verdict
 
 

@@ -137,3 +137,5 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in range(3 * 2048):
         forwarded(((b"x-%d" % number, b""),))
     assert len(forwarding._to_origin) <= 2048
+    forwarded(((b"x-" + b"y" * 30_000, b""),))
+    assert max(map(len, forwarding._to_origin)) < 100
