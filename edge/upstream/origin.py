@@ -23,7 +23,10 @@ class Origin:
         self.weight = address.weight
         self.pool: IdlePool[OriginConnection] = IdlePool()
         self.health = OriginHealth()
+        self.is_wanted = False
+        """Whether a visitor's request has needed it: before that, its being down is no news."""
         self._down_since: float | None = None
+        self._is_told = False
 
     def __repr__(self) -> str:
         state = "up" if self._down_since is None else "down"
@@ -43,14 +46,16 @@ class Origin:
         self.health.refused(now)
         if self._down_since is None:
             self._down_since = now
+        if self.is_wanted and not self._is_told:
+            self._is_told = True
             log.warning("upstream is down", upstream=str(self.address), reason=word)
 
     def note_opened(self, now: float) -> None:
         """A connection was opened."""
         self.health.opened()
-        if self._down_since is not None:
+        if self._down_since is not None and self._is_told:
             log.info("upstream is up again", upstream=str(self.address), down_seconds=round(now - self._down_since, 1))
-            self._down_since = None
+        self._down_since, self._is_told = None, False
 
     def note_status(self, status: int, now: float) -> None:
         """It answered a request."""

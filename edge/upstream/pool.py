@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 
 from edge.http.limits import POOL_IDLE_TIMEOUT
 
-MAX_IDLE: Final = 64
+MAX_IDLE: Final = 256
 """Idle connections kept per origin. One more is closed: an application server has fewer threads than that."""
 
 T = TypeVar("T")

@@ -95,6 +95,9 @@ class Upstream:
         `size` are the bytes of the request's body that wait along. `but` is tried last: it has just failed this request.
         """
 
+        for origin in self.origins:
+            origin.is_wanted = True
+
         def attempt(searcher: Claimer) -> ConnectAttempt:
             return self._attempt(searcher, key, but)
 
