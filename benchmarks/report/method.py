@@ -75,7 +75,7 @@ be compared with each other, not with figures from elsewhere.
 
 {machine}
 {versions}
-```sh
+```text
 {results.command}
 
 {commands}```
