@@ -253,7 +253,7 @@ class ServerTable(Struct, frozen=True):
     """Default `auto`: ngh2 where it is installed, else h2."""
 
     loop: Literal["auto", "asyncio", "uvloop"] | UnsetType = UNSET
-    """Default `auto`: asyncio."""
+    """Default `auto`: uvloop where it is installed, else asyncio."""
 
     drain_seconds: float | UnsetType = UNSET
     """Seconds from a stop or reload until what is still in flight is cut. Default: 30."""
