@@ -44,3 +44,23 @@ def test_an_unknown_mode_ends_the_build_with_a_sentence() -> None:
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.strip() == "EDGE_COMPILE=perhaps: must be one of auto, never, always"
+
+
+def names_of_classes(path: Path) -> set[str]:
+    """Classes that a module defines."""
+    return {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)}
+
+
+def test_whoever_inherits_from_a_compiled_class_is_compiled() -> None:
+    """mypyc's classes have no interpreted children: making one fails, and only when it is made."""
+    compiled = {REPOSITORY / each for each in compiled_modules()}
+    parents = {name for path in compiled for name in names_of_classes(path)}
+    children = [
+        f"{path.relative_to(REPOSITORY)}: {node.name}"
+        for path in sorted(set((REPOSITORY / "edge").rglob("*.py")) - compiled)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+        for base in node.bases
+        if parents & {name.id for name in ast.walk(base) if isinstance(name, ast.Name)}
+    ]
+    assert children == []
