@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -71,6 +72,16 @@ COMPILED = (
 )
 """What a profile of proxied requests and static files shows, and whatever inherits from a class in there."""
 
+TYPES = """\
+[mypy]
+ignore_missing_imports = True
+follow_imports = silent
+[mypy-h2.*,hpack.*,hyperframe.*,ngh2.*,httptools.*,structlog.*,uvloop.*]
+follow_imports = skip
+"""
+"""Which types are believed: ours, the standard library's and msgspec's. mypyc checks values against their types as it runs, and
+the build must not depend on what else is installed where it happens."""
+
 MODES = ("auto", "never", "always")
 
 
@@ -96,8 +107,10 @@ def extensions() -> list[Extension]:
         return []
     from mypyc.build import mypycify  # noqa: PLC0415  # a build that compiles nothing does without it
 
-    options = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent"]
-    return mypycify([*options, *COMPILED], opt_level="2", debug_level="0")
+    with tempfile.NamedTemporaryFile("w", suffix=".ini") as config:
+        config.write(TYPES)
+        config.flush()
+        return mypycify(["--config-file", config.name, *COMPILED], opt_level="2", debug_level="0")
 
 
 setup(ext_modules=extensions())
