@@ -102,6 +102,10 @@ class Visitor:
         """Only the next head, interim or final. Raises: Incomplete."""
         return self._read_head()
 
+    def read_through(self, mark: bytes) -> bytes:
+        """Everything up to the end of `mark`, whatever the framing around it. Raises: Incomplete."""
+        return self._take_until(mark)
+
     def read_some(self) -> bytes:
         """Whatever comes next; empty at the end of the connection."""
         if self._buffer:
