@@ -28,6 +28,9 @@ FIRST_BYTE_TIMEOUT: Final = "first-byte-timeout"
 IDLE_TIMEOUT: Final = "idle-timeout"
 REQUEST_STALLED: Final = "request-stalled"
 
+UNSENT: Final = frozenset((NO_WEBSOCKET, TOO_LARGE, NUL_IN_PATH))
+"""Words for requests that the origin's protocol cannot carry. It never heard of them: they say nothing about its health."""
+
 RETRY_AFTER: Final = 2
 """Seconds that we ask a visitor to wait when the origin is down: about one restart of an application server."""
 

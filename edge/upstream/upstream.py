@@ -20,6 +20,7 @@ from edge.upstream.balancer import sticky_id
 from edge.upstream.claim import Claim
 from edge.upstream.connect import Claimer, ConnectAttempt
 from edge.upstream.connection import OriginConnection
+from edge.upstream.failures import UNSENT
 from edge.upstream.hold import Hold
 from edge.upstream.origin import Origin
 from edge.upstream.policies import new_balancer, new_key_reader, sticky_line
@@ -145,7 +146,8 @@ class Upstream:
 
     def note_failure(self, connection: OriginConnection, word: str) -> None:
         """A request was not answered, or badly. Call it where `has_choice`."""
-        self.origin_of(connection).note_failure(self._loop.time(), word)
+        if word not in UNSENT:
+            self.origin_of(connection).note_failure(self._loop.time(), word)
 
     def close(self) -> None:
         """Close idle connections and give up look-ups and probes. Busy connections end with their exchanges."""

@@ -10,7 +10,8 @@ from typing import TypeAlias
 import pytest
 from msgspec import structs
 
-from edge.upstream import uwsgi_connection
+from edge.config.schema import Balancing
+from edge.upstream import prober, uwsgi_connection
 from tests.handlers.scenes import MAX_BODY, Scene, request_of, scene
 from tests.upstream.origins import ScriptedOrigin, Visit, settle, until
 from tests.wire.uwsgi_reader import HEADER, read_variables, size_behind
@@ -159,6 +160,42 @@ def test_what_fits_into_no_packet_is_refused(target: bytes, status: int) -> None
             assert (await stage.get()).body == b"ok"
 
     asyncio.run(main())
+
+
+def test_what_was_not_sent_is_not_held_against_the_origin() -> None:
+    """Else a visitor could make origins look sick by asking for what their protocol cannot carry."""
+
+    async def main() -> None:
+        async with before() as one, before() as two:
+            addresses = [origin.address for stage in (one, two) for origin in stage.upstream.origins]
+            async with scene(addresses=addresses) as stage:
+                for _ in range(10):
+                    assert (await stage.get(target=b"/%00")).status == 400
+                    assert (await stage.get(upgrade=b"websocket")).status == 501
+                assert not any(origin.is_avoided(0.0) for origin in stage.upstream.origins)
+
+    asyncio.run(main())
+
+
+def test_a_health_probe_looks_like_a_visitors_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The site's host, over https, in the variables of this protocol."""
+    monkeypatch.setattr(prober, "INTERVAL", 0.01)
+    seen: list[Variables] = []
+
+    async def answer(visit: Visit, variables: Variables) -> None:
+        seen.append(variables)
+        await visit.send(OK)
+
+    async def main() -> None:
+        async with before(answer) as stage:
+            addresses = [origin.address for origin in stage.upstream.origins]
+            async with scene(addresses=addresses, balancing=Balancing(health="/up", hold_seconds=0)) as probed:
+                await until(lambda: len(seen) >= 2)
+                assert not probed.upstream.origins[0].is_avoided(0.0)
+
+    asyncio.run(main())
+    wanted = {"PATH_INFO": b"/up", "HTTP_HOST": b"a.test", "HTTPS": b"on", "REMOTE_ADDR": b"127.0.0.1"}
+    assert wanted.items() <= seen[0].items()
 
 
 @pytest.mark.parametrize("method", [b"GET", b"CONNECT"])

@@ -15,7 +15,7 @@ from django.conf import settings
 DIRECTORY = Path(os.environ["UPSTREAM_DIRECTORY"])
 """Where tests and views leave files for each other."""
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds after which a view gives up on a test that has."""
 
 PAUSE = 0.01

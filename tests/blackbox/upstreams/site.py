@@ -10,12 +10,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tests.blackbox.edge_process import EdgeProcess
 from tests.blackbox.load import KeepAliveLoad, trusting
 from tests.blackbox.upstreams.servers import SERVERS, ServerProcess
 from tests.blackbox.visitor import TIMEOUT, Response, Visitor
+
+HOLD: Final = 60
+"""Seconds: on a busy machine it takes some time until all servers have started again at once."""
 
 _marks = itertools.count()
 
@@ -120,7 +123,7 @@ def _edge_before(processes: dict[str, ServerProcess], directory: Path) -> EdgePr
     lines = []
     for key, process in processes.items():
         for name, upstream in zip((f"{key}.localhost", f"unix-{key}.localhost"), process.upstreams, strict=True):
-            lines += ["[[site]]", f"names = '{name}'", f"upstream = '{upstream}'"]
+            lines += ["[[site]]", f"names = '{name}'", f"upstream = '{upstream}'", f"hold_seconds = {HOLD}"]
     file = directory / "edge.toml"
     file.write_text("\n".join(lines))
     edge = EdgeProcess(directory, "--config", str(file), workers=1)
