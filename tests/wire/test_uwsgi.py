@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote_to_bytes
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import RequestRefused
@@ -147,6 +147,7 @@ VALUES = st.from_regex(rb"[\x20-\x7e\x80-\xff\t]{0,20}", fullmatch=True)
 TARGETS = st.from_regex(rb"/([!-$&-\[\]-~]|%[0-9A-Fa-f]{2}){0,20}", fullmatch=True)
 
 
+@settings(deadline=None)
 @given(fields=st.lists(st.tuples(NAMES, VALUES), max_size=12), target=TARGETS, length=st.integers(0, 10**15))
 def test_any_request_reads_back_or_is_refused(fields: list[Field], target: bytes, length: int) -> None:
     """What a receiver reads is what was asked; edge's own words stay edge's."""
