@@ -32,6 +32,7 @@ from edge.process.messages import (
     KeeperToWorker,
     Maintain,
     PresentChallenge,
+    PurgeCache,
     Ready,
     ReopenLogs,
     ServeCertificate,
@@ -159,6 +160,8 @@ class Worker:
                 self._service.clean_up(number)
             case Maintain(notice):
                 self._service.maintain(notice)
+            case PurgeCache(purges):
+                self._service.purge(purges)
             case SnapshotComplete():
                 self._snapshot_complete()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from edge.certs.publisher import TLSALPN01, ChallengeAnswer
 from edge.config.maintenance import MaintenanceNotice
+from edge.config.purge import Purge
 from edge.handlers.acme_challenge import ChallengeTable
 from edge.handlers.maintenance import MaintenanceSwitch
 from edge.net.deadlines import Deadlines
@@ -29,6 +30,7 @@ class WorkerService:
         deadlines: Deadlines,
         access_log: AccessLog,
         closers: Sequence[Callable[[], None]],
+        purge: Callable[[tuple[Purge, ...]], None] | None = None,
     ) -> None:
         self._server = server
         self._listeners = listeners
@@ -38,6 +40,7 @@ class WorkerService:
         self._deadlines = deadlines
         self._access_log = access_log
         self._closers = closers
+        self._purge = purge
         self._handshakes: dict[int, str] = {}
         self._started = False
 
@@ -93,6 +96,11 @@ class WorkerService:
     def maintain(self, notice: MaintenanceNotice | None) -> None:
         """Keep requests from applications from now on, or no longer."""
         self._maintenance.replace(notice)
+
+    def purge(self, purges: tuple[Purge, ...]) -> None:
+        """Use nothing from the response cache that these cover."""
+        if self._purge is not None:
+            self._purge(purges)
 
     def reopen_logs(self) -> None:
         """The access log has been rotated."""

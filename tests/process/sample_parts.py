@@ -12,6 +12,7 @@ from typing import Any
 
 from edge.certs.publisher import HTTP01, ChallengeAnswer, Publisher
 from edge.config.maintenance import MaintenanceNotice
+from edge.config.purge import Purge
 from edge.config.schema import Config
 from edge.errors import CertificateError, StartError
 from edge.net.listening import ListeningSocket
@@ -64,6 +65,7 @@ class SampleService:
         self.answers: dict[int, ChallengeAnswer] = {}
         self.reopened = 0
         self.notice: MaintenanceNotice | None = None
+        self.purges: tuple[Purge, ...] = ()
         self.watched: list[socket.socket] = []
 
     def status(self) -> dict[str, Any]:
@@ -119,6 +121,9 @@ class SampleService:
 
     def maintain(self, notice: MaintenanceNotice | None) -> None:
         self.notice = notice
+
+    def purge(self, purges: tuple[Purge, ...]) -> None:
+        self.purges = purges
 
     def reopen_logs(self) -> None:
         self.reopened += 1
