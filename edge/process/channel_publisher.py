@@ -93,14 +93,16 @@ class ChannelPublisher:
             presentation.changed.set()
         if self._loaded:
             self._send(worker, Maintain(self._notice))
-            self._send(worker, PurgeCache(self._purges))
+            if self._purges:
+                self._send(worker, PurgeCache(self._purges))
             self._send(worker, SnapshotComplete())
 
     def loaded(self) -> None:
         """Everything on disk has been published: workers that wait for it may begin to serve."""
         self._loaded = True
         self._broadcast(Maintain(self._notice))  # also when there is none: an earlier keeper may have said otherwise
-        self._broadcast(PurgeCache(self._purges))
+        if self._purges:
+            self._broadcast(PurgeCache(self._purges))
         self._broadcast(SnapshotComplete())
 
     def purge(self, purges: tuple[Purge, ...]) -> None:

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from edge.handlers.cache.bodies import Damaged
 from edge.handlers.cache.record import SLICE
-from edge.handlers.cache.store import Damaged
 from edge.http.exchange import Buffer, Exchange
 from edge.http.message import ResponseHead
 from edge.http.ranges import ByteRange, Piece
