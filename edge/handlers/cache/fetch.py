@@ -10,7 +10,6 @@ The first visitor may leave: as long as others wait, the answer is still wanted.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
@@ -69,7 +68,7 @@ class Fetch:
         self.head_sent = False
         self.cache: Final = cache
         self.why: Final = why
-        self.asked_at: Final = time.time()
+        self.asked_at: Final = cache.clock()
         self._asking = asking
         self._leader: Exchange | None = asking.exchange if leads else None
         self._name = name
@@ -189,7 +188,7 @@ class Fetch:
         if self._leader:
             self._leader.upstream_seconds = self.upstream_seconds
             self._leader.held_seconds += self.held_seconds
-        now = time.time()
+        now = self.cache.clock()
         stored = self._stored
         if stored and head.status == 304:
             self._renew(head, stored, now)

@@ -7,7 +7,6 @@ too large. Then that visitor gets the rest directly, at his own pace, and the ot
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 
 from edge.handlers.cache.asking import Asking
@@ -36,7 +35,7 @@ class Fill:
         self._cache = fetch.cache
         self._head = head
         self._storable = storable
-        self._fields = stored_fields(head.fields, time.time())
+        self._fields = stored_fields(head.fields, self._cache.clock())
         self._body = GrowingBody(self._cache.store, self._cache.rules.max_body if length is None else length)
         self._readers: list[Delivery] = []
         self._first: Delivery | None = None
@@ -169,7 +168,7 @@ class Fill:
     def _reply(self, asking: Asking, response: Response, length: int | None, verdict: str) -> Reply:
         asking.exchange.cache_verdict = verdict
         member = forwarded(self._fetch.why, stored=True, collapsed=verdict == COLLAPSED)
-        fields = fields_of_moment(response, asking.exchange, member, time.time())
+        fields = fields_of_moment(response, asking.exchange, member, self._cache.clock())
         return reply_to(asking.request, response, fields, length)
 
     def _response(self, length: int) -> Response:

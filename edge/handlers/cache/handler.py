@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import structs
@@ -48,7 +49,7 @@ SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PROPFIND", b"R
 
 
 class Cache:
-    """One for each part of a site that is cached. All parts share the store, the claims and so on with all workers."""
+    """One for each part of a site that is cached. All parts share store and claims with all workers. `clock` is POSIX time."""
 
     def __init__(
         self,
@@ -60,11 +61,13 @@ class Cache:
         maintenance: MaintenanceSwitch,
         deadlines: Deadlines,
         loop: asyncio.AbstractEventLoop,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.rules: Final = rules
         self.site: Final = site
         self.store: Final = store
         self.loop: Final = loop
+        self.clock: Final = clock
         self.room: Final = WaitingRoom(deadlines, self._gave_up)
         self._ignored = frozenset(name.encode() for name in rules.ignore_query)
         self._claims = claims
@@ -104,7 +107,7 @@ class Cache:
             self._pass(asking, b"bypass")
             return
         name, response, body = self.store.find(asking.request)
-        now = time.time()
+        now = self.clock()
         if response is None:
             self._ask(asking, name, b"uri-miss", None)
         elif asking.has_credentials and not response.for_all:
@@ -230,7 +233,7 @@ class Cache:
     def invalidate(self, key: bytes) -> None:
         """Something has changed there: forget it, and what is on its way (RFC 9111 §4.4)."""
         name = self.store.name(key)
-        self._claims.fell(name, self.loop.time(), time.time())
+        self._claims.fell(name, self.loop.time(), self.clock())
         self.store.remove(name)
 
 
