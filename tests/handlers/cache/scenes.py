@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from edge.config.schema import Caching
 from edge.handlers.cache.claims import Claims
@@ -23,7 +23,7 @@ LIMIT = 1024 * 1024
 FRESH: Fields = ((b"cache-control", b"max-age=60"), (b"etag", b'"one"'), (b"content-type", b"text/plain"))
 
 
-class FakeLoop(asyncio.AbstractEventLoop):
+class FakeLoop:
     """Time stands still unless a test moves it; what is to be called soon is called by `turn`."""
 
     def __init__(self) -> None:
@@ -107,7 +107,7 @@ class Scene:
             self.application,
             self.maintenance,
             self.deadlines,
-            self.loop,
+            cast("asyncio.AbstractEventLoop", self.loop),
             lambda: self.wall,
         )
 
