@@ -144,7 +144,7 @@ class _SiteBuilder:
         return handler if rules.compress == "never" else compressing(handler, rules)
 
     def _cached(self, rules: Caching, handler: Handler) -> Handler:
-        """Its package is loaded only where that is wanted."""
+        """A handler that answers from the store where it can. Its modules are loaded only where that is wanted."""
         from edge.handlers.cache.handler import Cache  # noqa: PLC0415
 
         around = self._around
