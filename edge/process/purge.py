@@ -92,9 +92,8 @@ class PurgeWatch:
             purges = (Purge(time.time()),)
         if purges != self._purges:
             self._purges = purges
-            log.info(
-                "response cache purged", pattern=purges[-1].pattern or "*", site=purges[-1].site
-            ) if purges else None
+            if purges:
+                log.info("response cache purged", pattern=purges[-1].pattern or "*", site=purges[-1].site)
             self._changed(purges)
             self._confirm(purges)
 

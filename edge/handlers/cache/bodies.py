@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import os
 import zlib
-from typing import Protocol
+from typing import Final, Protocol
 
 from edge.errors import EdgeError
 from edge.handlers.cache.record import SHORT, SLICE
 from edge.http.exchange import Buffer
 
+STEP: Final = 1024 * 1024
+"""Bytes of room for a long body of which nobody knows how long it will be; doubled when it is full."""
+
 
 class Place(Protocol):
     """Where a body that is coming may have its file: the store."""
 
-    def create(self, most: int) -> tuple[bytes, int]:
+    def create(self, most: int, *, allocate: bool) -> tuple[bytes, int]:
         """Name and descriptor of a new file with room for so many bytes; -1 without."""
+
+    def reserve(self, name: bytes, most: int) -> bool:
+        """More room for it; False without."""
 
     def remove(self, name: bytes) -> None:
         """The file is not wanted."""
@@ -58,12 +64,15 @@ class StoredBody:
 class GrowingBody:
     """A body while it comes: written at its end, read by everybody who waits for it. A short one stays in memory.
 
-    `most` is how many bytes may come, all of them taken as room beforehand. Whoever has one MUST close it, after `settle` or not.
+    `most` is how many bytes may come. `is_promised`: so many will come, and `open` takes room for all of them; otherwise room is
+    taken as it comes. Whoever has one MUST close it, after `settle` or not.
     """
 
-    def __init__(self, place: Place, most: int) -> None:
+    def __init__(self, place: Place, most: int, *, is_promised: bool) -> None:
         self._place = place
         self._most = most
+        self._is_promised = is_promised
+        self._room = most if is_promised else min(most, STEP)
         self._memory = bytearray()
         self._descriptor = -1
         self._rest = 0
@@ -83,7 +92,7 @@ class GrowingBody:
 
     def open(self) -> bool:
         """Make the file; False when there is no room for it."""
-        self.name, self._descriptor = self._place.create(self._most)
+        self.name, self._descriptor = self._place.create(self._room, allocate=self._is_promised)
         return self._descriptor >= 0
 
     def append(self, data: Buffer) -> Buffer:
@@ -104,13 +113,23 @@ class GrowingBody:
     def _write(self, data: Buffer) -> Buffer:
         view = memoryview(data)
         try:
-            while view and self.length < self._most:
-                done = os.pwrite(self._descriptor, view[: self._most - self.length], self.length)
+            while view and self._has_room():
+                done = os.pwrite(self._descriptor, view[: self._room - self.length], self.length)
                 self._count(view[:done])
                 view = view[done:]
         except OSError as error:
             self._place.complain(error)
         return view
+
+    def _has_room(self) -> bool:
+        """Whether another byte may be written; takes more room if need be."""
+        if self.length < self._room:
+            return True
+        more = min(2 * self._room, self._most)
+        if more == self._room or not self._place.reserve(self.name, more):
+            return False
+        self._room = more
+        return True
 
     def _count(self, data: memoryview) -> None:
         while data:

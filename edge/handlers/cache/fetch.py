@@ -190,13 +190,17 @@ class Fetch:
             self._leader.held_seconds += self.held_seconds
         now = self.cache.clock()
         stored = self._stored
+        is_error = head.status in ERROR_STATUSES
         if stored and head.status == 304:
             self._renew(head, stored, now)
-        elif stored and head.status in ERROR_STATUSES and stored[0].lifetime.may_replace_error(now):
+        elif stored and is_error and self._may_replace_error(stored[0], now):
             self._send_stored(stored, now, "stale", head.status)
         elif not self._begin_fill(head, length, now):
             return self._relay(head)
         return None
+
+    def _may_replace_error(self, stored: Response, now: float) -> bool:
+        return stored.lifetime.may_replace_error(now) and self.cache.may_keep(self.request, stored)
 
     def _begin_fill(self, head: ResponseHead, length: int | None, now: float) -> bool:
         """Whether it is to be kept and there is room for it."""
@@ -254,7 +258,9 @@ class Fetch:
 
     def _send_stored(self, stored: tuple[Response, bytes], now: float, verdict: str, status: int) -> None:
         """To everybody who wants it."""
-        asking = [*([self._asking] if self._leader else []), *self.call()]
+        asking = [self._asking] if self._leader else []
+        if self.cache.may_keep(self.request, stored[0]):  # else those who wait look again
+            asking += self.call()
         self._leader = None
         self.hang_up("stored-sent")
         self.release(passes=False)

@@ -1,8 +1,8 @@
 """A response that is being kept while visitors read it already.
 
 It is taken at the origin's pace, so a visitor who reads slowly holds nobody up. A response whose length was announced, and for
-which there is room, is sent at once to everybody who waits; any other one to the first visitor alone, because it may turn out
-too large. Then that visitor gets the rest directly, at his own pace, and the others are let go.
+which room could be taken beforehand, is sent at once to everybody who waits; any other one to the first visitor alone, because it
+may turn out too large. Then that visitor gets the rest directly, at his own pace, and the others are let go.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from edge.http.message import ResponseHead
 if TYPE_CHECKING:
     from edge.handlers.cache.fetch import Fetch
 
+MAX_PROMISE: Final = 8 * 1024 * 1024
+"""Bytes of a body for which room is taken at once: in memory that costs a millisecond, in which nothing else is served."""
+
 COLLAPSED: Final = "collapsed"
 """The access log's word for a visitor who waited for the answer to another one's request."""
 
@@ -36,13 +39,16 @@ class Fill:
         self._head = head
         self._storable = storable
         self._fields = stored_fields(head.fields, self._cache.clock())
-        self._body = GrowingBody(self._cache.store, self._cache.rules.max_body if length is None else length)
+        self._is_promised = length is not None and length <= MAX_PROMISE
+        most = self._cache.rules.max_body if length is None else length
+        self._body = GrowingBody(self._cache.store, most, is_promised=self._is_promised)
         self._readers: list[Delivery] = []
         self._first: Delivery | None = None
         self._overflows = False
         self._is_over = False
         self._is_ending = False
         self.has_room: Final = length is None or length <= SHORT or self._body.open()
+        """For what is known of it at its head."""
 
     def __repr__(self) -> str:
         return f"<Fill {self._body.length} bytes, {len(self._readers)} readers>"
@@ -59,7 +65,7 @@ class Fill:
         length = self._head.content_length
         if asking:
             self._first = self._deliver(asking, length, self._fetch.verdict)
-        if length is not None:
+        if self._is_promised and length is not None:
             for each in self._fetch.call(self._fits):
                 self._deliver(each, length, COLLAPSED)
 
@@ -150,7 +156,9 @@ class Fill:
     # -- who reads ----------------------------------------------------------------------------------------------------
 
     def _fits(self, asking: Asking) -> bool:
-        """Whether the response is the one that this visitor would get (RFC 9111 §4.1)."""
+        """Whether the response is the one that this visitor would get (RFC 9111 §4.1), and not void meanwhile."""
+        if not self._cache.may_keep(self._fetch.request, self._response(0)):
+            return False
         vary = self._storable.vary
         return not vary or variant_key(asking.request, vary) == variant_key(self._fetch.request, vary)
 

@@ -30,6 +30,9 @@ BATCH: Final = 64
 ABANDONED: Final = 60.0
 """Seconds after which a file under a temporary name belongs to nobody; writing one takes microseconds."""
 
+CLOCK_TOLERANCE: Final = 60.0
+"""Seconds: a clock that is corrected by so much does not cost the cache."""
+
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _TEMPORARY: Final = "~"
@@ -47,6 +50,7 @@ class CacheStore:
         self._clock = clock
         self._salt = hashlib.blake2b(directory.encode(), digest_size=16).digest()
         self._purges: tuple[Purge, ...] = ()
+        self._purged_at = 0.0
         self._problem = ""
 
     def __repr__(self) -> str:
@@ -165,8 +169,11 @@ class CacheStore:
         finally:
             os.close(descriptor)
 
-    def create(self, most: int) -> tuple[bytes, int]:
-        """Name and descriptor of a new file for a long body, its room taken on the disk; the descriptor is -1 without room."""
+    def create(self, most: int, *, allocate: bool) -> tuple[bytes, int]:
+        """Name and descriptor of a new file for a long body of `most` bytes; the descriptor is -1 without room.
+
+        With `allocate` the room is taken on the disk as well: then nothing but a broken disk keeps the body from being written.
+        """
         name = secrets.token_bytes(NAME)
         descriptor = -1
         try:
@@ -174,7 +181,8 @@ class CacheStore:
                 return name, -1
             self._make_room(name, most)
             descriptor = os.open(self._path(name), _CREATE, 0o600)
-            os.posix_fallocate(descriptor, 0, most)
+            if allocate:
+                os.posix_fallocate(descriptor, 0, most)
         except OSError as error:
             self.complain(error)
             if descriptor >= 0:
@@ -182,6 +190,13 @@ class CacheStore:
             self.remove(name)
             return name, -1
         return name, descriptor
+
+    def reserve(self, name: bytes, most: int) -> bool:
+        """More room for a long body that has none yet on the disk; False without."""
+        if taken(most) > self._limit or not self._index.has(name):
+            return False
+        self._make_room(name, most)
+        return True
 
     def settle(self, name: bytes, length: int) -> bool:
         """A long body is whole: the room that it did not need is free again. Whether the file is still there."""
@@ -223,11 +238,12 @@ class CacheStore:
     def purge(self, purges: tuple[Purge, ...]) -> None:
         """From now on nothing that these cover is used."""
         self._purges = purges
+        self._purged_at = max((purge.at for purge in purges), default=0.0)
 
     def is_purged(self, head: Head) -> bool:
-        """Whether one of the purges covers it."""
-        if not self._purges:
-            return False
+        """Whether one of the purges covers it, or the clock was set back, so that nobody can tell."""
+        if head.asked_at >= self._purged_at:
+            return head.asked_at > self._clock() + CLOCK_TOLERANCE
         key = head.key.decode("latin-1")
         return any(purge.covers(key, head.site, head.asked_at) for purge in self._purges)
 

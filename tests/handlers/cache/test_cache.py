@@ -10,9 +10,11 @@ from edge.config.maintenance import MaintenanceNotice
 from edge.config.purge import Purge
 from edge.config.schema import Caching
 from edge.errors import HTTPError
+from edge.handlers.compress import Compress
 from edge.handlers.error_page import respond_error
 from edge.http.exchange import Exchange
 from edge.http.message import Field, Fields, ResponseHead
+from tests.fakes import FakeExchange, make_request
 from tests.handlers.cache.scenes import FRESH, Scene
 
 LONG = bytes(range(256)) * 1024
@@ -665,6 +667,53 @@ def test_a_purge_forgets_what_was_asked_for_before_it(scene: Scene, site: str, p
     scene.store.purge((Purge(scene.wall, site, pattern),))
     assert {target for target in targets if scene.get(target, fields=vary).cache_verdict == "miss"} == gone
     assert all(scene.get(target).cache_verdict == "hit" for target in targets)
+
+
+def test_whoever_comes_after_a_purge_does_not_get_what_was_asked_for_before(scene: Scene) -> None:
+    """Although it is still on its way, in one piece or growing."""
+    for in_pieces in (False, True):
+        first = scene.begin()
+        question = scene.application.take()
+        scene.pass_time(1)
+        scene.store.purge((Purge(scene.wall),))
+        scene.pass_time(1)
+        second = scene.begin()
+        if in_pieces:
+            question.send_head(ResponseHead(200, FRESH, 3))
+            question.send_body(b"old")
+            question.end()
+        else:
+            question.respond(ResponseHead(200, FRESH, 3), b"old")
+        scene.run()
+        scene.application.answer(b"new")
+        assert (first.body, second.body) == (b"old", b"new")
+        scene.pass_time(61)
+
+
+def test_a_clock_that_is_set_back_keeps_nothing_fresh_for_long(scene: Scene) -> None:
+    """What seems to be from the future is not used."""
+    scene.get()
+    scene.wall -= 30
+    assert scene.get().cache_verdict == "hit"
+    scene.wall -= 86400
+    assert scene.get().cache_verdict == "miss"
+
+
+def test_compression_comes_after_the_cache(scene: Scene) -> None:
+    """One stored response for all codings."""
+    compressing = Compress(scene.cache, careful=True)
+    bodies = []
+    for coding in (b"gzip", b"identity", b"br"):
+        exchange = FakeExchange(make_request("/", b"GET", [(b"accept-encoding", coding)]))
+        compressing(exchange)
+        while scene.application.asked:
+            scene.application.answer(b"text " * 1000)
+        assert exchange.is_ended
+        bodies.append((exchange.field("content-encoding"), len(exchange.body)))
+    assert bodies[1] == (None, 5000)
+    assert bodies[0][0] == "gzip"
+    assert bodies[2][0] == "br"
+    assert scene.questions == 1
 
 
 def test_what_is_on_its_way_during_a_purge_is_not_stored(scene: Scene) -> None:

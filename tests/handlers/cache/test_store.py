@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.config.schema import CacheStorage
+from edge.config.schema import CacheStorage, Caching
 from edge.handlers.cache.claims import CLAIM_SECONDS, PASS_SECONDS, Claims
 from edge.handlers.cache.index import WAYS, CacheIndex, taken
 from edge.handlers.cache.record import Response, Signpost, decode_record, encode_record
@@ -177,6 +177,27 @@ def test_a_full_disk_is_a_miss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         assert [each.body for each in visitors] == [body] * 3
     assert all(path.stat().st_size for path in scene.files())
     assert scene.get(body=body).body == body
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_very_long_body(tmp_path: Path, known: bool) -> None:
+    """Room is taken as it comes, and only the first visitor reads along."""
+    body = os.urandom(9 * 1024 * 1024)
+    scene = Scene(tmp_path, Caching(max_body=len(body)), limit=32 * 1024 * 1024)
+    first, second = scene.begin(), scene.begin()
+    exchange = scene.application.take()
+    exchange.send_head(ResponseHead(200, FRESH, len(body) if known else None))
+    for start in range(0, len(body), 500_000):
+        exchange.send_body(body[start : start + 500_000])
+        scene.run()
+        assert scene.index.total <= taken(2 * start + 2_000_000)
+    assert first.body == body
+    assert second.head is None
+    exchange.end()
+    scene.run()
+    assert second.body == body
+    assert scene.get().body == body
+    assert scene.index.total == sum(taken(path.stat().st_size) for path in scene.files())
 
 
 def test_a_disk_that_fills_while_a_body_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
