@@ -28,6 +28,8 @@ def application(environ: dict[str, Any], start_response: StartResponse) -> Itera
         start_response("304 Not Modified", fields)
         return []
     body = b"%d\n" % number + b"x" * int(wishes.get("size", "0"))
+    if environ["PATH_INFO"] == "/echo":
+        body = "\n".join(f"{key}: {value}" for key, value in environ.items() if isinstance(value, str)).encode()
     fields.append(("Content-Length", str(len(body))))
     start_response("200 OK", fields)
     return [body]

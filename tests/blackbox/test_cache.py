@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.blackbox.asking import Answer, ask, ask_on, connect_tls, wait_until
+from tests.blackbox.asking import Answer, ask, ask_on, connect_tls, read_answer, wait_until
 from tests.blackbox.edge_process import EdgeProcess, free_port
 from tests.blackbox.gunicorn_process import GunicornProcess
 from tests.blackbox.http2_visitor import HTTP2Visitor, request
@@ -184,6 +184,33 @@ def test_purge(site: Site) -> None:
     site.purge("--site", "localhost")
     site.ask("/q?cc=max-age=60")
     assert site.asked("/q") == 2
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "X-Forwarded-Host: evil.test",
+        "X_Forwarded_Host: evil.test",
+        "X-Forwarded-Proto: evil",
+        "X-Forwarded-Prefix: /evil",
+        "X-Original-URL: /evil",
+        "X-Rewrite-URL: /evil",
+        "Forwarded: host=evil.test",
+        "X-HTTP-Method-Override: evil",
+        "Range: bytes=0-1",
+        "If-None-Match: evil",
+    ],
+)
+def test_no_field_of_one_visitor_is_in_the_page_of_the_next(site: Site, field: str) -> None:
+    """The application writes what it was told into a page that is kept."""
+    target = f"/echo?cc=max-age=60&{field.partition(':')[0]}"
+    with connect_tls(site.edge.https_port, "localhost") as sock:
+        sock.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost:{site.edge.https_port}\r\n{field}\r\n\r\n".encode())
+        read_answer(sock)
+    answer = site.ask(target)
+    assert answer.status == 200
+    assert b"PATH_INFO: /echo" in answer.body
+    assert b"evil" not in answer.body
 
 
 def test_a_dead_application_is_covered_by_stale_if_error(tmp_path: Path) -> None:

@@ -335,6 +335,15 @@ def test_what_is_not_to_be_kept_lets_everybody_go_at_once(scene: Scene) -> None:
     assert len(scene.application.asked) == 3
 
 
+def test_what_comes_before_the_head_reaches_who_asked(scene: Scene) -> None:
+    """103 Early Hints are for the visitor whose question went out."""
+    first, second = scene.begin(), scene.begin()
+    scene.application.asked[0].send_interim(103, ((b"link", b"</a.css>"),))
+    scene.application.answer()
+    assert first.interim == [(103, ((b"link", b"</a.css>"),))]
+    assert second.interim == []
+
+
 def test_a_page_that_becomes_storable_is_stored_although_nobody_waits_for_it(scene: Scene) -> None:
     """What was not to be kept is looked at each time."""
     scene.get(fields=())
