@@ -18,6 +18,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -46,6 +47,7 @@ class CacheIndex:
         self._places = places
         self._sets = places // WAYS
         self._lock = os.memfd_create("edge-cache-lock", os.MFD_CLOEXEC)
+        weakref.finalize(self, os.close, self._lock)
         self._memory = mmap.mmap(-1, _HEADER + places * (1 + NAME + 8))
         view = memoryview(self._memory)
         self._header = view[:_HEADER].cast("Q")

@@ -50,18 +50,39 @@ class FakeLoop:
         return not self._soon
 
 
+class Question:
+    """The receiver of one exchange, as the proxy has one."""
+
+    def __init__(self, exchange: Exchange, application: Application) -> None:
+        self._exchange = exchange
+        self._application = application
+
+    def body_received(self, data: bytes) -> None:
+        raise AssertionError("no request in these tests has a body")
+
+    body_ended = resume_sending = lambda self: None
+
+    def exchange_aborted(self, reason: str) -> None:
+        self._application.aborted.append(reason)
+        self._application.unwanted.append(self._exchange)
+        if self._exchange in self._application.asked:
+            self._application.asked.remove(self._exchange)
+
+
 class Application:
-    """The handler behind the cache. `asked` are the exchanges that it has not answered yet."""
+    """The handler behind the cache. `asked` are the exchanges that it has not answered yet, `unwanted` those whose end it must
+    not tell."""
 
     def __init__(self) -> None:
         self.asked: list[Exchange] = []
         self.requests: list[Request] = []
         self.aborted: list[str] = []
+        self.unwanted: list[Exchange] = []
 
     def __call__(self, exchange: Exchange) -> None:
         self.asked.append(exchange)
         self.requests.append(exchange.request)
-        exchange.receiver = self
+        exchange.receiver = Question(exchange, self)
 
     def answer(self, body: bytes = b"hello", fields: Fields = FRESH, status: int = 200) -> None:
         """The oldest question, in one piece."""
@@ -70,14 +91,6 @@ class Application:
     def take(self) -> Exchange:
         """The oldest question."""
         return self.asked.pop(0)
-
-    def body_received(self, data: bytes) -> None:
-        raise AssertionError("no request in these tests has a body")
-
-    body_ended = resume_sending = lambda self: None
-
-    def exchange_aborted(self, reason: str) -> None:
-        self.aborted.append(reason)
 
 
 class Scene:

@@ -436,7 +436,6 @@ def test_the_application_need_not_work_for_nobody(scene: Scene) -> None:
     second.go_away()
     first.go_away()
     assert scene.application.aborted == ["client-gone"]
-    scene.application.take()
     assert scene.get().body == b"hello"
     only = scene.begin("/long")
     scene.application.take().send_head(ResponseHead(200, FRESH, len(LONG)))
