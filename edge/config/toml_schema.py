@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
-from edge.config.toml_rules import AuthTable, HeadersTable, RouteTable, RulesTable
+from edge.config.toml_rules import AuthTable, CacheTable, HeadersTable, RouteTable, RulesTable
 
 KeyType: TypeAlias = Literal["p256", "p384", "rsa2048", "rsa3072", "rsa4096"]
 Challenge: TypeAlias = Literal["auto", "http-01", "tls-alpn-01", "dns-01", "dns-persist-01"]
@@ -238,6 +238,19 @@ class LogTable(Struct, frozen=True):
     """Default `auto`: text on a terminal, JSON lines otherwise."""
 
 
+class CacheStorageTable(Struct, frozen=True):
+    """`[cache]`: where responses are kept, for all sites and workers together. Used only if a site or route has `cache`."""
+
+    memory: int | str | UnsetType = UNSET
+    """How much memory they may take. Default: `"64M"`. Not together with `disk`, whose hot files the system keeps in memory."""
+
+    disk: str | UnsetType = UNSET
+    """Directory on a disk, which keeps them over a restart. By default they are in memory."""
+
+    disk_size: int | str | UnsetType = UNSET
+    """How much of the disk they may take. Default: `"1G"`."""
+
+
 class ServerTable(Struct, frozen=True):
     """`[server]`: the processes."""
 
@@ -264,12 +277,13 @@ TABLES: Final[dict[str, type[Struct]]] = {
     "site": SiteTable,
     "listen": ListenTable,
     "acme": AcmeTable,
+    "cache": CacheStorageTable,
     "log": LogTable,
     "server": ServerTable,
 }
 """Table name → its type. `site` is an array of tables, the others occur once."""
 
-INNER_TABLES: Final[dict[str, type[Struct]]] = {"headers": HeadersTable, "auth": AuthTable}
+INNER_TABLES: Final[dict[str, type[Struct]]] = {"headers": HeadersTable, "auth": AuthTable, "cache": CacheTable}
 """Tables inside a site or a route: key → type."""
 
 

@@ -48,6 +48,7 @@ SENTENCES: Final = {
     "upstream-idle-timeout": "The application behind this site stopped in the middle of its answer.",
     "upstream-request-stalled": "The application behind this site stopped reading the request.",
     "out-of-descriptors": "This server is overloaded. Please try again in a moment.",
+    "only-if-cached": "Nothing is stored at this address that could be sent without asking.",
     "maintenance": "This site is under maintenance. Please come back in a while.",
     "spool-unavailable": "This server cannot take the request body at the moment.",
 }

@@ -27,6 +27,7 @@ class ServerExchange:
         "_connection",
         "_request_id",
         "body",
+        "cache_verdict",
         "held_seconds",
         "peer",
         "receiver",
@@ -45,6 +46,7 @@ class ServerExchange:
         self.receiver: Receiver | None = None
         self.upstream_seconds = -1.0
         self.held_seconds = 0.0
+        self.cache_verdict = ""
         self.stream_id = stream_id
         self.status = 0
         """Of the final response head; 0 until it is sent."""
