@@ -32,6 +32,7 @@ class FakeExchange:
         self.interim: list[tuple[int, Fields]] = []
         self.slices: list[bytes] = []
         self.is_ended = False
+        self.trailers: Fields = ()
         self.abort_reason: str | None = None
         self.is_body_paused = False
         self._capacity = capacity
@@ -76,7 +77,7 @@ class FakeExchange:
             self.slices.append(bytes(data))
             self._sent += len(data)
 
-    def end(self) -> None:
+    def end(self, trailers: Fields = ()) -> None:
         assert self.head is not None, "an end without a head"
         assert not self.is_over, "two ends"
         announced = self.head.content_length
@@ -84,6 +85,7 @@ class FakeExchange:
             self.abort_reason = "length-mismatch"
         else:
             self.is_ended = True
+            self.trailers = trailers
 
     def respond(self, head: ResponseHead, body: Buffer = b"") -> None:
         self.send_head(head)

@@ -62,6 +62,7 @@ class ProxyExchange:
     _ahead: ResponseSpool | None = None
     _reads_ahead = False
     _is_whole = False  # the origin is done; what is left is in `_ahead`
+    _trailers: Fields = ()
     _length: int = 0
     _passes_through = False  # the body goes straight to the origin: what has been gathered is sent and forgotten
     _body_paused = False
@@ -298,7 +299,7 @@ class ProxyExchange:
         """The visitor has everything that has come."""
         self._drop_ahead()
         if self._is_whole:
-            self._exchange.end()
+            self._exchange.end(self._trailers)
         elif self._connection:
             self._connection.resume_reading()
 
@@ -307,13 +308,14 @@ class ProxyExchange:
             self._ahead.close()
             self._ahead = None
 
-    def response_ended(self) -> None:
+    def response_ended(self, trailers: Fields = ()) -> None:
         """The origin's side is whole; the visitor's is when it has what was read ahead."""
         self._end()
         if self._ahead is None:
-            self._exchange.end()
+            self._exchange.end(trailers)
         else:
             self._is_whole = True
+            self._trailers = trailers
 
     def response_failed(self, word: str) -> None:
         """Try again where that is safe, else say what went wrong."""

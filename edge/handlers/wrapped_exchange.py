@@ -109,9 +109,9 @@ class WrappedExchange:
         """Append body bytes."""
         self.inner.send_body(data)
 
-    def end(self) -> None:
+    def end(self, trailers: Fields = ()) -> None:
         """The response is complete."""
-        self.inner.end()
+        self.inner.end(trailers)
 
     def respond(self, head: ResponseHead, body: Buffer = b"") -> None:
         """The whole response in one call."""

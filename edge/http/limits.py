@@ -138,6 +138,9 @@ POOL_IDLE_TIMEOUT: Final = 1.5
 MAX_RESPONSE_HEAD: Final = 64 * 1024
 """Largest response head; 502 beyond. Django's cookies and CSP fit many times."""
 
+MAX_TRAILERS: Final = 16 * 1024
+"""Largest trailer section of a response, each field counted with 32 bytes more; 502 beyond. gRPC's own hard limit."""
+
 MAX_INTERIM_RESPONSES: Final = 16
 """1xx heads before the final one; 502 beyond."""
 

@@ -138,12 +138,13 @@ class ServerExchange:
         connection.engine.send_body(self.stream_id, data, end=False)
         connection.flush_soon()
 
-    def end(self) -> None:
+    def end(self, trailers: Fields = ()) -> None:
         """The response is complete; one of the wrong length is aborted instead."""
         connection = self._connection
         if connection is None:
             return
-        whole = connection.engine.send_body(self.stream_id, b"", end=True)
+        engine, number = connection.engine, self.stream_id
+        whole = engine.send_trailers(number, trailers) if trailers else engine.send_body(number, b"", end=True)
         connection.response_ended(self, whole=whole)
 
     def abort(self, reason: str) -> None:

@@ -231,7 +231,8 @@ class OriginConnection:
         elif events:
             self.heard_at = self._loop.time()
             first, last = events[0], events[-1]
-            if type(first) is HeadReceived and type(last) is ResponseEnded:  # chunked, or without a body
+            # chunked, or without a body
+            if type(first) is HeadReceived and type(last) is ResponseEnded and not last.trailers:
                 body = b"".join([event.data for event in events if type(event) is DataReceived])
                 self._receive_whole(WholeResponse(first.head, body, last.reusable))
                 return
@@ -261,7 +262,7 @@ class OriginConnection:
                     receiver.interim_received(event.status, event.fields)
                 case ResponseEnded():
                     self._finish(event.reusable and event is events[-1], self._loop.time())
-                    receiver.response_ended()
+                    receiver.response_ended(event.trailers)
                 case ResponseFailed():
                     self._fail(event.reason)
 

@@ -48,8 +48,8 @@ class ResponseReceiver(Protocol):
     def data_received(self, data: Buffer) -> None:
         """Part of the body."""
 
-    def response_ended(self) -> None:
-        """The body is whole."""
+    def response_ended(self, trailers: Fields = ()) -> None:
+        """The body is whole; `trailers` may be passed on."""
 
     def request_drained(self) -> None:
         """All that was written has left, after a send had returned False."""

@@ -141,7 +141,7 @@ class Probe:
     def data_received(self, data: Buffer) -> None:
         """Never: a connection with a body to come has been given up."""
 
-    def response_ended(self) -> None:
+    def response_ended(self, trailers: Fields = ()) -> None:
         """Never, for the same reason."""
 
     def request_drained(self) -> None:

@@ -35,6 +35,11 @@ def encode_field(name: bytes, value: bytes) -> bytes:
     return _prefix(name) + _encode_integer(size, 0x7F, 0) + value
 
 
+def encode_fields(fields: Fields) -> bytes:
+    """A block of field lines, or a part of one."""
+    return b"".join([encode_field(name, value) for name, value in fields])
+
+
 def encode_status(status: int) -> bytes:
     """The `:status` field: one octet for the seven that the static table has."""
     value = b"%d" % status
@@ -93,7 +98,7 @@ class StatelessEncoder:
 
     def encode(self, headers: Fields) -> bytes:
         """A complete block."""
-        return self.take_size_update() + b"".join([encode_field(name, value) for name, value in headers])
+        return self.take_size_update() + encode_fields(headers)
 
     def take_size_update(self) -> bytes:
         """The beginning of the next block; b"" nearly always."""
@@ -125,7 +130,7 @@ class HeadEncoder:
 
     def encode_interim(self, status: int, fields: Fields) -> bytes:
         """The block of a 1xx head."""
-        return encode_status(status) + b"".join([encode_field(name, value) for name, value in fields])
+        return encode_status(status) + encode_fields(fields)
 
     def _current_date(self) -> bytes:
         date = self._dates.current()

@@ -15,15 +15,18 @@ from edge.wire.http2_priority import Priority
 
 
 class QueuedBody:
-    """The unsent rest of one response body, in pieces; `ended` when nothing will be added."""
+    """The unsent rest of one body, in pieces; `ended` when nothing will be added.
 
-    __slots__ = ("_pieces", "ended", "priority", "stream_id", "unsent")
+    `trailers` are the header block that ends the stream in place of its last DATA frame; b"" for none."""
+
+    __slots__ = ("_pieces", "ended", "priority", "stream_id", "trailers", "unsent")
 
     def __init__(self, stream_id: int, priority: Priority) -> None:
         self.stream_id = stream_id
         self.priority = priority
         self.unsent = 0
         self.ended = False
+        self.trailers = b""
         self._pieces: deque[memoryview] = deque()
 
     def append(self, data: Buffer) -> None:
@@ -36,9 +39,9 @@ class QueuedBody:
         """Bytes that the next frame may have, or -1 when it has to wait.
 
         A window below MIN_SLICE waits unless the rest of the body fits: a peer that opens windows by single bytes would make
-        us send ten bytes of framing for each of them.
+        us send ten bytes of framing for each of them. An end without bytes needs no window (RFC 9113 §6.9).
         """
-        size = min(self.unsent, window, MAX_FRAME)
+        size = min(self.unsent, max(window, 0), MAX_FRAME)
         if size == self.unsent:
             return size if size or self.ended else -1
         return size if size >= MIN_SLICE else -1
@@ -72,13 +75,14 @@ class OutputQueue:
     def __contains__(self, stream_id: int) -> bool:
         return stream_id in self._bodies
 
-    def append(self, stream_id: int, data: Buffer, end: bool, priority: Priority) -> None:
+    def append(self, stream_id: int, data: Buffer, end: bool, priority: Priority, trailers: bytes = b"") -> None:
         """Queue body bytes, or the end, or both."""
         body = self._bodies.get(stream_id)
         if body is None:
             body = self._bodies[stream_id] = QueuedBody(stream_id, priority)
         body.append(data)
         body.ended = body.ended or end
+        body.trailers = trailers
 
     def discard(self, stream_id: int) -> None:
         """Throw away what is queued for a stream; no error when nothing is."""

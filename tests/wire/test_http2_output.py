@@ -52,7 +52,7 @@ def test_a_shut_window_is_passed_over() -> None:
 @pytest.mark.parametrize(
     ("unsent", "ended", "window", "size"),
     [
-        (0, True, -5, -1),
+        (0, True, -5, 0),
         (0, True, 0, 0),
         (0, False, 100, -1),
         (10, False, 10, 10),
