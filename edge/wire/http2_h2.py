@@ -1,6 +1,6 @@
 """The reference HTTP/2 engine: python-h2, hardened, pure Python.
 
-h2 reads (see `hardened_h2`); what is sent is written here, because a response is a cached header block and a few slices of
+h2 reads (see `server_h2`); what is sent is written here, because a response is a cached header block and a few slices of
 its body, and because who may send how much is ours to decide.
 """
 
@@ -13,7 +13,6 @@ from hyperframe.frame import ExtensionFrame
 from edge.http.exchange import Buffer
 from edge.http.limits import MAX_CONTROL_OUTPUT, MAX_FRAME, STREAM_WINDOW, UPLOAD_WINDOW
 from edge.http.message import Fields, ResponseHead
-from edge.wire.hardened_h2 import HardenedConnection
 from edge.wire.hpack_encoder import HeadEncoder, encode_fields
 from edge.wire.http2_engine import Http2Engine
 from edge.wire.http2_frames import (
@@ -29,6 +28,7 @@ from edge.wire.http2_frames import (
 from edge.wire.http2_output import OutputQueue, QueuedBody
 from edge.wire.http2_priority import parse_priority
 from edge.wire.http2_stream import Stream
+from edge.wire.server_h2 import ServerConnection
 
 
 class H2Engine(Http2Engine):
@@ -37,7 +37,7 @@ class H2Engine(Http2Engine):
     def __init__(self, heads: HeadEncoder, scheme: bytes = b"https") -> None:
         super().__init__(scheme)
         self._heads = heads
-        self._connection = HardenedConnection(self._watch.resets)
+        self._connection = ServerConnection(self._watch.resets)
         self._queue = OutputQueue()
 
     # -- input ---------------------------------------------------------------------------------------------------------

@@ -35,16 +35,16 @@ class QueuedBody:
             self._pieces.append(memoryview(data))
             self.unsent += len(data)
 
-    def sendable(self, window: int) -> int:
+    def sendable(self, window: int, min_slice: int = MIN_SLICE) -> int:
         """Bytes that the next frame may have, or -1 when it has to wait.
 
-        A window below MIN_SLICE waits unless the rest of the body fits: a peer that opens windows by single bytes would make
+        A window below `min_slice` waits unless the rest of the body fits: a peer that opens windows by single bytes would make
         us send ten bytes of framing for each of them. An end without bytes needs no window (RFC 9113 §6.9).
         """
         size = min(self.unsent, max(window, 0), MAX_FRAME)
         if size == self.unsent:
             return size if size or self.ended else -1
-        return size if size >= MIN_SLICE else -1
+        return size if size >= min_slice else -1
 
     def take(self, size: int) -> list[memoryview]:
         """Remove the next `size` bytes."""
@@ -62,12 +62,13 @@ class QueuedBody:
 
 
 class OutputQueue:
-    """The queued bodies of one connection, in the order of their turns."""
+    """The queued bodies of one connection, in the order of their turns. `min_slice`: see `QueuedBody.sendable`."""
 
-    __slots__ = ("_bodies",)
+    __slots__ = ("_bodies", "_min_slice")
 
-    def __init__(self) -> None:
+    def __init__(self, min_slice: int = MIN_SLICE) -> None:
         self._bodies: dict[int, QueuedBody] = {}
+        self._min_slice = min_slice
 
     def __len__(self) -> int:
         return len(self._bodies)
@@ -110,7 +111,7 @@ class OutputQueue:
         for body in self._bodies.values():
             if best is not None and body.priority.urgency >= best.priority.urgency:
                 continue
-            size = body.sendable(window(body.stream_id))
+            size = body.sendable(window(body.stream_id), self._min_slice)
             if size >= 0:
                 best, best_size = body, size
         return (best, best_size) if best is not None else None
