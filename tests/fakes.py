@@ -35,6 +35,7 @@ class FakeExchange:
         self.trailers: Fields = ()
         self.abort_reason: str | None = None
         self.is_body_paused = False
+        self.may_body_rest = False
         self._capacity = capacity
         self._sent = 0
 
@@ -101,6 +102,9 @@ class FakeExchange:
 
     def resume_body(self) -> None:
         self.is_body_paused = False
+
+    def let_body_rest(self) -> None:
+        self.may_body_rest = True
 
     # -- for tests ----------------------------------------------------------------------------------------------------
 

@@ -130,3 +130,7 @@ class WrappedExchange:
     def resume_body(self) -> None:
         """Deliver it again."""
         self.inner.resume_body()
+
+    def let_body_rest(self) -> None:
+        """It may be silent."""
+        self.inner.let_body_rest()

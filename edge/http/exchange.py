@@ -128,6 +128,9 @@ class Exchange(Protocol):
     def resume_body(self) -> None:
         """Deliver the request body again."""
 
+    def let_body_rest(self) -> None:
+        """The request body is a stream that may be silent: no deadline and no least rate for it."""
+
 
 Handler: TypeAlias = Callable[[Exchange], None]
 """Answers an exchange. MUST NOT raise but `HTTPError`, which the server answers with an error page."""

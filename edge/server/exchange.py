@@ -167,6 +167,12 @@ class ServerExchange:
         if connection is not None and body is not None and body.paused:
             connection.resume_body(body)
 
+    def let_body_rest(self) -> None:
+        """No deadline for the request body from now on; whether the visitor still exists is for TCP to find out."""
+        if self._connection is not None and self.body is not None:
+            self.body.may_rest = True
+            self._connection.stream.keep_alive()
+
     # -- the connection's side ------------------------------------------------------------------------------------------
 
     @property

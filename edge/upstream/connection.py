@@ -39,7 +39,8 @@ from edge.wire.origin import (
     WholeResponse,
 )
 
-EVENT_STREAM: Final = b"text/event-stream"
+EVENT_STREAMS: Final = (b"text/event-stream", b"application/grpc")
+"""Media types of streams of events or messages (gRPC's have suffixes)."""
 
 
 class OriginConnection:
@@ -66,6 +67,8 @@ class OriginConnection:
         "sent_at",
         "served",
     )
+
+    takes_te = False
 
     def __init__(self, pool: IdlePool[OriginConnection], deadlines: Deadlines, loop: asyncio.AbstractEventLoop) -> None:
         self._pool = pool
@@ -366,5 +369,5 @@ def _unanswered(reason: str) -> str:
 
 
 def is_event_stream(head: ResponseHead) -> bool:
-    """Whether a response is a stream of events, which may be silent and must not be read ahead of its reader."""
-    return (head.field(b"content-type") or b"").startswith(EVENT_STREAM)
+    """Whether a response is a stream of events or messages, which may be silent and must not be read ahead of its reader."""
+    return (head.field(b"content-type") or b"").startswith(EVENT_STREAMS)

@@ -13,7 +13,7 @@ from edge.net.socket_stream import SocketStream
 from edge.net.stream import StreamListener
 
 if TYPE_CHECKING:
-    from edge.upstream.connection import OriginConnection
+    from edge.upstream.carrier import RequestCarrier
 
 
 NewStream: TypeAlias = Callable[[socket.socket, StreamListener, asyncio.AbstractEventLoop], SocketStream]
@@ -23,10 +23,10 @@ NewStream: TypeAlias = Callable[[socket.socket, StreamListener, asyncio.Abstract
 class Opener(Protocol):
     """Who asked for a new connection."""
 
-    def connection_opened(self, connection: OriginConnection) -> None:
+    def connection_opened(self, connection: RequestCarrier) -> None:
         """It can carry a request now."""
 
-    def connection_refused(self, connection: OriginConnection, word: str) -> None:
+    def connection_refused(self, connection: RequestCarrier, word: str) -> None:
         """It never opened."""
 
 
