@@ -8,7 +8,7 @@ crosses as any field does. The beginning of the request is kept until the origin
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from edge.errors import RequestRefused
 from edge.handlers.proxy_exchange import GATHER, TE_TRAILERS, ProxyExchange
@@ -16,6 +16,9 @@ from edge.http.forwarding import upstream_fields
 from edge.http.message import Request, ResponseHead
 from edge.upstream.carrier import RequestCarrier
 from edge.upstream.connection_share import ConnectionShare
+
+if TYPE_CHECKING:
+    from edge.upstream.origin import Origin
 
 _GRPC: Final = b"application/grpc"
 
@@ -34,7 +37,9 @@ class MessageStreamExchange(ProxyExchange):
 
     def begin(self) -> None:
         """Look for a connection; what comes of the body meanwhile waits."""
-        self._first: list[bytes] | None = []  # None: forgotten, because it has become too long or has been answered
+        self._first: bytearray | None = (
+            bytearray()
+        )  # None: forgotten, because it has become too long or has been answered
         self._exchange.let_body_rest()
         if self._exchange.request.expects_continue:
             self._exchange.send_interim(100, ())
@@ -55,7 +60,7 @@ class MessageStreamExchange(ProxyExchange):
             self._give_up(RequestRefused(413, "body-too-large"))
             return
         if self._first is not None:
-            self._first.append(data)
+            self._first += data
         if self._share is None:
             if self._size >= GATHER:
                 self._pause_body()
@@ -79,6 +84,9 @@ class MessageStreamExchange(ProxyExchange):
         self._first = None
         self._passes_through = True
 
+    def _connect(self, but: Origin | None = None) -> None:
+        self._claim = self._proxy.upstream.connect(self, self._key, size=self._size, but=but)
+
     # -- the origin ---------------------------------------------------------------------------------------------------
 
     def connection_opened(self, connection: RequestCarrier) -> None:
@@ -92,7 +100,7 @@ class MessageStreamExchange(ProxyExchange):
         if request.accepts_trailers:
             fields = (*fields, TE_TRAILERS)
         connection.send_stream(self, request.method, request.target, fields)
-        if not self._first or connection.send_body(b"".join(self._first)):
+        if not self._first or connection.send_body(bytes(self._first)):
             self._resume_body()
         if self._is_complete:
             connection.end_sending()

@@ -78,10 +78,15 @@ class ConnectAttempt:
 
     def deadline_passed(self, now: float) -> None:
         """The time is up. An origin whose backlog stayed full is there, and overloaded or about to end."""
-        word = self._word or "timeout"
+        word = self.obstacle or "timeout"
         if self._origin:
             self._origin.note_refused(now, word)
         self._fail(upstream_error(word))
+
+    @property
+    def obstacle(self) -> str:
+        """The word for what it has been waiting for, should that be known."""
+        return self._joined.obstacle if self._joined is not None else self._word
 
     def _next_origin(self) -> None:
         self._word = ""
@@ -101,8 +106,6 @@ class ConnectAttempt:
             self.connection_opened(share)
             return
         self._joined = pool
-        if pool.is_full:
-            self._word = "backlog-full"
         pool.join(
             self,
             lambda claimer: ConnectAttempt([origin], claimer, self._resolver, self._deadlines, self._loop, opens=True),

@@ -198,11 +198,21 @@ class ConnectionShare:
         if not self.heard_at:
             self.heard_at = now
         if self._paused and self._receiver:
-            self._waiting.append(event)
+            self._keep(event)
             return
         if self._answered:
             self._restart_idle_timeout()
         self._deliver(event)
+
+    def _keep(self, event: OriginEvent) -> None:
+        """Pieces of a body are joined: many small ones must not weigh more than they are long."""
+        last = self._waiting[-1] if self._waiting else None
+        if not isinstance(event, DataReceived):
+            self._waiting.append(event)
+        elif isinstance(last, DataReceived) and isinstance(last.data, bytearray):
+            last.data.extend(event.data)
+        else:
+            self._waiting.append(DataReceived(bytearray(event.data)))
 
     def _deliver(self, event: OriginEvent) -> None:
         receiver = self._receiver

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from edge.errors import UpstreamError
 from edge.http.limits import ORIGIN_CONNECTIONS
+from edge.telemetry.logs import get_logger
+
+log = get_logger("upstream")
 
 if TYPE_CHECKING:
     from edge.upstream.carrier import RequestCarrier
@@ -32,6 +35,7 @@ class SharePool:
         self._waiting: dict[Claimer, None] = {}
         self._dial: ConnectAttempt | None = None
         self._new_dial: NewDial | None = None
+        self._told: set[str] = set()
 
     def __len__(self) -> int:
         """Connections that nobody uses."""
@@ -49,6 +53,13 @@ class SharePool:
     def is_full(self) -> bool:
         """Whether no further connection may be opened."""
         return len(self._connections) >= ORIGIN_CONNECTIONS
+
+    @property
+    def obstacle(self) -> str:
+        """The word for why there is no further connection, should that be known."""
+        if self.is_full:
+            return "backlog-full"
+        return self._dial.obstacle if self._dial else ""
 
     def claim(self, now: float) -> ConnectionShare | None:
         """A share of an open connection, or None when there is none: then `join`."""
@@ -120,10 +131,15 @@ class SharePool:
         if self._waiting:
             self._serve()
 
+    def note_failure(self, word: str) -> None:
+        """The origin has broken the protocol on an open connection. Each way to do so is told once."""
+        if word not in self._told:
+            self._told.add(word)
+            log.warning("upstream breaks the protocol", upstream=self.name, reason=word)
+
     def drain(self) -> list[SharedConnection]:
         """Open nothing more; the caller must close what it returns."""
-        dial, self._dial = self._dial, None
+        dial, self._dial, self._new_dial = self._dial, None, None
         if dial:
             dial.cancel()
-        self._new_dial = None
         return list(self._connections)

@@ -21,7 +21,6 @@ from edge.http.limits import (
 )
 from edge.net.deadlines import NEVER, Deadlines
 from edge.net.socket_stream import SocketStream
-from edge.telemetry.logs import get_logger
 from edge.upstream import failures
 from edge.upstream.connection_share import ConnectionShare
 from edge.upstream.listeners import NewStream, Opener
@@ -31,8 +30,6 @@ from edge.wire.origin import OriginEvent, ResponseEnded, ResponseFailed
 
 if TYPE_CHECKING:
     from edge.upstream.share_pool import SharePool
-
-log = get_logger("upstream")
 
 INSPECTION: Final = 5.0
 """Seconds between two looks at a connection that is in use."""
@@ -133,15 +130,16 @@ class SharedConnection:
 
     @property
     def looks_alive(self) -> bool:
-        """Whether the origin has not closed, as far as the kernel knows. Costs a system call."""
+        """Whether the origin has not closed, as far as the kernel knows; if it has, there is no further share. A system call."""
         if self._stream is None or self._stream.lost or self._closing:
             return False
         try:
-            return bool(self._stream.sock.recv(1, socket.MSG_PEEK))
+            self._closing = not self._stream.sock.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return True
         except OSError:
-            return False
+            self._closing = True
+        return not self._closing
 
     # -- called by shares ---------------------------------------------------------------------------------------------
 
@@ -270,7 +268,8 @@ class SharedConnection:
 
     def _fail(self) -> None:
         """The origin does not speak HTTP/2, or not well. It is told so; whoever waited on it has been told already."""
-        log.warning("upstream breaks the protocol", upstream=self.pool.name, reason=self.engine.failure)
+        if not self._first:
+            self.pool.note_failure(self.engine.failure)
         self._closing = True
         self._why = self.engine.failure
         self._flush()

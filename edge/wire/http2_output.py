@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from edge.http.exchange import Buffer
 from edge.http.limits import MAX_FRAME, MIN_SLICE
 from edge.wire.http2_priority import Priority
+
+SMALL_PIECE: Final = 512
+"""Bytes below which a piece is joined with the one before it: a piece costs 200 bytes, whatever is in it."""
 
 
 class QueuedBody:
@@ -30,10 +34,15 @@ class QueuedBody:
         self._pieces: deque[memoryview] = deque()
 
     def append(self, data: Buffer) -> None:
-        """Queue without copying."""
-        if len(data):
+        """Queue, without copying what is worth a piece of its own."""
+        size = len(data)
+        if not size:
+            return
+        self.unsent += size
+        if size < SMALL_PIECE and self._pieces and len(self._pieces[-1]) < SMALL_PIECE:
+            self._pieces[-1] = memoryview(b"".join((self._pieces[-1], data)))
+        else:
             self._pieces.append(memoryview(data))
-            self.unsent += len(data)
 
     def sendable(self, window: int, min_slice: int = MIN_SLICE) -> int:
         """Bytes that the next frame may have, or -1 when it has to wait.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from msgspec import structs
 from edge.config.address import H2C, UpstreamAddress
 from edge.config.schema import Balancing
 from edge.http.limits import (
+    CONNECT_TIMEOUT,
     FIRST_BYTE_TIMEOUT,
     ORIGIN_IDLE_TIMEOUT,
     ORIGIN_PING_INTERVAL,
@@ -698,5 +700,79 @@ def test_health_is_asked_over_the_connection_there_is() -> None:
             assert origin.calls[0].field(b":path") == b"/healthz"
             assert (await stage.get()).status == 200
             assert len(origin.lines) == 1
+
+    asyncio.run(main())
+
+
+# -- what is easily forgotten -----------------------------------------------------------------------------------------
+def test_a_post_does_not_use_a_connection_that_has_ended() -> None:
+    """The kernel is asked first, and a new connection is opened."""
+
+    async def main() -> None:
+        async with h2c(say_ok) as (stage, (origin,)):
+            await stage.get()
+            (connection,) = pool_of(stage)._connections
+            assert connection._stream
+            connection._stream.sock.shutdown(socket.SHUT_RD)  # what the kernel knows after a FIN
+            assert (await stage.post(b"pay")).status == 200
+            assert len(origin.lines) == 2
+
+    asyncio.run(main())
+
+
+def test_small_pieces_for_a_slow_visitor_weigh_what_they_are_long() -> None:
+    """A message a frame, while nobody takes them: they wait as one piece."""
+
+    async def app(call: Call) -> None:
+        call.head(200, STREAM)
+        for _ in range(2000):
+            await call.data(b"tick")
+        await call.data(b"", end=True)
+        done.set()
+
+    done = asyncio.Event()
+
+    async def main() -> None:
+        async with h2c(app) as (stage, _):
+            exchange = stage.begin(request_of(), capacity=1)
+            await asyncio.wait_for(done.wait(), 5)
+            await settle()
+            assert not exchange.is_over
+            before = len(exchange.slices)
+            exchange.take(100_000)
+            await stage.finish(exchange)
+            assert exchange.body == b"tick" * 2000
+            assert len(exchange.slices) <= before + 2
+
+    asyncio.run(main())
+
+
+def test_an_origin_that_allows_no_stream_is_busy() -> None:
+    """SETTINGS with no stream at all: asked again until the time is up, then 503."""
+
+    async def main() -> None:
+        async with h2c(say_ok, max_streams=0) as (stage, (origin,)):
+            exchange = stage.begin(request_of())
+            await until(lambda: len(origin.lines) > 1)
+            stage.pass_time(CONNECT_TIMEOUT + 1)
+            assert exchange.status == 503
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_breaks_the_protocol_is_left() -> None:
+    """Every request on it fails as 502, the next one gets a new connection."""
+
+    async def app(call: Call) -> None:
+        if call.line.number == 1:
+            call.line.garble()
+        else:
+            await say_ok(call)
+
+    async def main() -> None:
+        async with h2c(app) as (stage, (origin,)):
+            assert (await stage.get()).status == 502
+            assert (await stage.get()).status == 200
+            assert len(origin.lines) == 2
 
     asyncio.run(main())

@@ -135,6 +135,10 @@ class Line:
         """Read nothing more, and so answer nothing."""
         self._writer.transport.pause_reading()  # type: ignore[attr-defined]  # the transport of a socket can
 
+    def garble(self) -> None:
+        """Say what is no frame."""
+        self._writer.write(b"\xff" * 64)
+
     def close(self) -> None:
         self._writer.close()
 
