@@ -16,8 +16,8 @@ from edge.errors import EdgeError
 from edge.http.limits import MAX_CHUNK_OVERHEAD
 from edge.http.message import Field
 
-_HEAD: Final = b"POST / HTTP/1.1\r\nhost: chunked.invalid\r\ntransfer-encoding: chunked\r\n\r\n"
-"""Brings a fresh parser to the first byte of a chunked body."""
+_HEAD: Final = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"
+"""Brings a fresh parser to the first byte of a chunked body. One field line."""
 
 _END: Final = b"\r\n\r\n"
 
@@ -37,6 +37,9 @@ class _Body:
     """What llhttp calls back: body bytes and the end."""
 
     __slots__ = ("ended", "length", "pieces")
+
+    # httptools asks for every callback by name; an attribute that is None is found faster than one that is missing.
+    on_message_begin = on_url = on_status = on_headers_complete = on_chunk_header = on_chunk_complete = None
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
@@ -63,9 +66,6 @@ class _BodyWithTrailers(_Body):
     def on_header(self, name: bytes, value: bytes) -> None:
         self.lines.append((name, value))
 
-    def on_headers_complete(self) -> None:
-        self.lines.clear()  # those of the head that brought the parser here
-
 
 class ChunkedDecoder:
     """Decodes one body. Feed it until `ended`, and take the decoded bytes after each call, a failed one included.
@@ -90,7 +90,7 @@ class ChunkedDecoder:
     @property
     def trailer_lines(self) -> list[Field]:
         """Complete once `ended`."""
-        return self._body.lines if isinstance(self._body, _BodyWithTrailers) else []
+        return self._body.lines[1:] if isinstance(self._body, _BodyWithTrailers) else []  # the first is our own
 
     def feed(self, data: bytes) -> int:
         """Decode `data` up to the end of the body at most; returns how many bytes belonged to it.
