@@ -113,6 +113,10 @@ CONTROL_RATE: Final = 100
 CONTROL_PER_HEAD: Final = 2
 """Such frames forgiven per request head: Firefox opens each stream's window with a WINDOW_UPDATE."""
 
+CONTROL_PER_PIECE: Final = 2
+"""Such frames forgiven per piece of a body sent: gRPC in Go answers each message with a WINDOW_UPDATE and a PING, to measure
+the way. Envoy 10."""
+
 BYTES_PER_CONTROL: Final = 2048
 """One such frame is forgiven for so many bytes sent: clients open windows in steps of a frame, some twice."""
 

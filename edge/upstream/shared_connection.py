@@ -249,7 +249,7 @@ class SharedConnection:
 
     def _regulate_reading(self) -> None:
         """An origin that does not read our answers to its pings makes no more of them."""
-        if self._stream and not self._closing:
+        if self._stream and not self._stream.is_closing:
             if self.engine.wants_data:
                 self._stream.resume_reading()
             else:

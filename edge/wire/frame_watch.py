@@ -12,6 +12,7 @@ from typing import Final
 from edge.http.limits import (
     BYTES_PER_CONTROL,
     CONTROL_PER_HEAD,
+    CONTROL_PER_PIECE,
     MAX_CONTINUATIONS,
     MAX_EMPTY_DATA,
     MAX_FRAME,
@@ -96,6 +97,10 @@ class FrameWatch:
     def bytes_sent(self, count: int) -> None:
         """So many bytes went to the peer, which must open windows for them."""
         self._control.give(count / BYTES_PER_CONTROL)
+
+    def piece_sent(self) -> None:
+        """Part of a body went to the peer, which may measure how long it takes."""
+        self._control.give(CONTROL_PER_PIECE)
 
     def observe(self, data: bytes, now: float) -> int:
         """How many bytes of `data` the engine may have; `now` in monotonic seconds.

@@ -347,6 +347,7 @@ class Http2Engine(ABC):
             self.reset(stream_id)
             return False
         stream.response_ended = end
+        self._watch.piece_sent()
         self._write_body(stream_id, data, end)
         if self.unsent(stream_id) > HIGH_WATER:
             self._crowded.add(stream_id)

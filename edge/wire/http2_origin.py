@@ -224,6 +224,7 @@ class HTTP2OriginEngine:
         """Queue body bytes, or the end, or both; ignored when the stream is over."""
         stream = self._streams.get(stream_id)
         if stream is not None:
+            self._watch.piece_sent()
             self._queue.append(stream_id, data, end, DEFAULT_PRIORITY)
 
     def reset(self, stream_id: int) -> None:

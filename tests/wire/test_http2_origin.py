@@ -436,6 +436,17 @@ def test_resets_that_end_streams_are_no_flood() -> None:
     assert not peer.engine.failure
 
 
+def test_an_origin_that_measures_the_way_is_no_flood() -> None:
+    """gRPC servers in Go answer every message with a WINDOW_UPDATE and a PING, however many come a second."""
+    peer = OriginPeer()
+    stream_id = peer.post()
+    for _ in range(2000):
+        peer.engine.send_body(stream_id, b"message", end=False)
+        peer.read()
+        peer.say(wire.window_update(0, 7), wire.ping())
+    assert not peer.engine.failure
+
+
 # -- credit -----------------------------------------------------------------------------------------------------------
 def test_credit_for_a_stream_comes_when_its_bytes_are_taken() -> None:
     """Until then the origin may send one window and no more; the connection's window is given back at once."""
