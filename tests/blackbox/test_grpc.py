@@ -8,7 +8,6 @@ import queue
 import random
 import signal
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.blackbox.edge_process import EdgeProcess
+from tests.blackbox.edge_process import EdgeProcess, free_port
 from tests.blackbox.grpc_app import OPTIONS, PIECE
 from tests.blackbox.grpc_process import GRPCProcess
 
@@ -223,23 +222,22 @@ def test_a_stream_survives_a_reload_of_edge(edge: EdgeProcess, channel: grpc.Cha
 
 
 def test_a_service_that_restarts_costs_a_waiting_call_nothing(tmp_path: Path) -> None:
-    """Calls are held while nobody listens; without anybody in time the client hears UNAVAILABLE."""
+    """Calls are held while nobody listens; where nobody ever did the client hears UNAVAILABLE at once."""
+    config = tmp_path / "edge.toml"
     with GRPCProcess() as service:
-        config = tmp_path / "edge.toml"
-        config.write_text(f'[[site]]\nupstream = "h2c://{service.address}"\nhold_seconds = 3\n')
-        with (
-            EdgeProcess(tmp_path, "--config", str(config), workers=1) as edge,
-            open_channel(edge.wait_trusted()) as channel,
-        ):
+        config.write_text(
+            f'[[site]]\nupstream = "h2c://{service.address}"\n\n'
+            f'[[site.route]]\npath = "/test.Absent"\nupstream = "h2c://127.0.0.1:{free_port()}"\n'
+        )
+        process = EdgeProcess(tmp_path, "--config", str(config), workers=1)
+        with process as edge, open_channel(edge.wait_trusted()) as channel:
             echo = unary(channel, "Echo")
             assert echo(b"1", timeout=PATIENCE) == b"1"
-            service.kill()
-            held = echo.future(b"2", timeout=PATIENCE)
-            again = threading.Timer(0.5, service.start)
-            again.start()
-            assert held.result() == b"2"
-            again.join()
-            service.kill()
             with pytest.raises(grpc.RpcError) as caught:
-                echo(b"3", timeout=PATIENCE)
+                channel.unary_unary("/test.Absent/Echo")(b"2", timeout=PATIENCE)
             assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+            service.kill()
+            held = echo.future(b"3", timeout=PATIENCE)
+            wait_until(lambda: "requests are held" in edge.output)
+            service.start()
+            assert held.result() == b"3"
