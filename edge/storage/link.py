@@ -1,0 +1,149 @@
+"""A connection to a server that may be slow, silent or away, for callers that must not wait for it.
+
+Calls run on a thread of their own and whoever calls waits `PATIENCE` at most, whatever hangs: the resolver, the connection,
+the server. What is late is left behind with its connection; should it still come through, its lease has the last word. After a
+failure nobody asks again before a pause that doubles, and calls in between fail at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+from edge.errors import StorageError
+
+PATIENCE = 3.0
+"""Seconds. A server in the same data centre answers within milliseconds; a disk that is busy may need a second."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+"""Seconds between two tries: a restarted server is back within seconds, and one that is down is asked four times a minute."""
+
+LONGEST_CAUSE = 200
+
+C = TypeVar("C")
+T = TypeVar("T")
+
+
+class Link(Generic[C]):
+    """One connection at a time, made when it is needed. For one thread at a time.
+
+    `errors` are what the client's package raises; `name` is how messages call the server.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[], C],
+        close: Callable[[C], None],
+        errors: tuple[type[Exception], ...],
+        *,
+        patience: float = PATIENCE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name = name
+        self._connect = connect
+        self._close = close
+        self._errors: tuple[type[Exception], ...] = (*errors, OSError)
+        self._at_close: tuple[type[Exception], ...] = (*self._errors, _Late)
+        self._patience = patience
+        self._clock = clock
+        self._lane = _Lane()
+        self._connection: C | None = None
+        self._pause = 0.0
+        self._again_at = 0.0
+        self._cause = ""
+
+    def __repr__(self) -> str:
+        return f"<Link {self._name} {self._cause or 'good'}>"
+
+    def use(self, work: Callable[[C], T]) -> T:
+        """What `work` returns. Raises: StorageError when the server cannot be asked, and whatever else `work` raises."""
+        wait = self._again_at - self._clock()
+        if wait > 0:
+            raise StorageError(f"{self._cause}; next try in {wait:.1f} s")
+        try:
+            result = self._lane.run(lambda: self._on_lane(work), self._patience)
+        except _Late as exc:
+            self._connection, self._lane = None, _Lane()
+            raise self._failed(f"no answer within {self._patience:g} s") from exc
+        except self._errors as exc:
+            self.close()
+            raise self._failed(_in_words(exc)) from exc
+        self._pause, self._cause = 0.0, ""
+        return result
+
+    def _on_lane(self, work: Callable[[C], T]) -> T:
+        connection = self._connection
+        if connection is None:
+            connection = self._connection = self._connect()
+        return work(connection)
+
+    def _failed(self, cause: str) -> StorageError:
+        self._pause = min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
+        self._again_at = self._clock() + self._pause
+        self._cause = f"the storage server {self._name} cannot be used: {cause}"
+        return StorageError(self._cause)
+
+    def close(self) -> None:
+        """Drop the connection and end the thread; the next use makes new ones."""
+        connection, self._connection = self._connection, None
+        lane, self._lane = self._lane, _Lane()
+        if connection is not None:
+            with suppress(*self._at_close):  # it is given up in any case
+                lane.run(lambda: self._close(connection), self._patience)
+        lane.end()
+
+
+class _Late(Exception):
+    """The work is not done; it goes on."""
+
+
+class _Lane:
+    """A daemon thread, started when it is needed, that does one piece of work after another."""
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def run(self, work: Callable[[], T], patience: float) -> T:
+        """What `work` returns or raises. Raises: _Late; then this lane is not to be used again."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="edge-storage", daemon=True)
+            self._thread.start()
+        outcome: Future[T] = Future()
+        self._work.put(lambda: _settle(outcome, work))
+        try:
+            return outcome.result(patience)
+        except TimeoutError:
+            if outcome.done():
+                raise  # it is the work's own
+            self.end()
+            raise _Late from None
+
+    def end(self) -> None:
+        """Let the thread go once it has finished."""
+        if self._thread is not None:
+            self._work.put(None)
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+
+
+def _settle(outcome: Future[T], work: Callable[[], T]) -> None:
+    try:
+        outcome.set_result(work())
+    except BaseException as exc:  # carried to whoever waits
+        outcome.set_exception(exc)
+
+
+def _in_words(exc: Exception) -> str:
+    """One line of a message that comes from a package or a server."""
+    text = str(exc).strip() or type(exc).__name__
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(printable.split())[:LONGEST_CAUSE]
