@@ -12,11 +12,11 @@ from contextlib import suppress
 from edge.errors import StorageError
 from edge.storage.server import Lease, Server
 
-LEASE_SECONDS = 10.0
+LEASE_SECONDS = 8.0
 """After this another node takes over from one that died. A node that is merely slow loses nothing but its turn: what it writes
 afterwards is refused."""
 
-BEAT_SECONDS = 2.5
+BEAT_SECONDS = 2.0
 """Three beats may get lost."""
 
 

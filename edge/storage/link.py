@@ -3,6 +3,9 @@
 Calls run on a thread of their own and whoever calls waits `PATIENCE` at most, whatever hangs: the resolver, the connection,
 the server. What is late is left behind with its connection; should it still come through, its lease has the last word. After a
 failure nobody asks again before a pause that doubles, and calls in between fail at once.
+
+A connection that breaks is replaced once and the work done again: a server that was restarted is not news. So work may be done
+twice when only its answer was lost, which every operation of `server.Server` bears.
 """
 
 from __future__ import annotations
@@ -67,7 +70,7 @@ class Link(Generic[C]):
         if wait > 0:
             raise StorageError(f"{self._cause}; next try in {wait:.1f} s")
         try:
-            result = self._lane.run(lambda: self._on_lane(work), self._patience)
+            result = self._try(work)
         except _Late as exc:
             self._connection, self._lane = None, _Lane()
             raise self._failed(f"no answer within {self._patience:g} s") from exc
@@ -76,6 +79,15 @@ class Link(Generic[C]):
             raise self._failed(_in_words(exc)) from exc
         self._pause, self._cause = 0.0, ""
         return result
+
+    def _try(self, work: Callable[[C], T]) -> T:
+        """On the connection that there is, else or after its end on a new one."""
+        if self._connection is not None:
+            try:
+                return self._lane.run(lambda: self._on_lane(work), self._patience)
+            except self._errors:
+                self.close()
+        return self._lane.run(lambda: self._on_lane(work), self._patience)
 
     def _on_lane(self, work: Callable[[C], T]) -> T:
         connection = self._connection

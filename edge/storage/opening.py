@@ -47,6 +47,18 @@ def connect(where: StorageServer) -> Any:
     return PostgreSQLServer(str(where), _postgresql_options(where, password))
 
 
+def weaknesses(where: StorageServer) -> list[str]:
+    """What an operator should know about this server, one sentence each. Raises: ConfigError, StorageError when it cannot be
+    used."""
+    check_package(where)
+    server = connect(where)
+    try:
+        found: list[str] = server.weaknesses()
+        return found
+    finally:
+        server.close()
+
+
 def check_package(where: StorageServer) -> None:
     """Raises: ConfigError when the package for this server is not installed."""
     package = PACKAGES[where.kind]
