@@ -52,11 +52,9 @@ class Link(Generic[C]):
         self._connect = connect
         self._close = close
         self._errors: tuple[type[Exception], ...] = (*errors, OSError)
-        self._at_close: tuple[type[Exception], ...] = (*self._errors, _Late)
         self._patience = patience
         self._clock = clock
-        self._lane = _Lane()
-        self._connection: C | None = None
+        self._lane = _Lane(connect, close)
         self._pause = 0.0
         self._again_at = 0.0
         self._cause = ""
@@ -72,7 +70,7 @@ class Link(Generic[C]):
         try:
             result = self._try(work)
         except _Late as exc:
-            self._connection, self._lane = None, _Lane()
+            self.close()
             raise self._failed(f"no answer within {self._patience:g} s") from exc
         except self._errors as exc:
             self.close()
@@ -82,18 +80,12 @@ class Link(Generic[C]):
 
     def _try(self, work: Callable[[C], T]) -> T:
         """On the connection that there is, else or after its end on a new one."""
-        if self._connection is not None:
+        if self._lane.is_connected:
             try:
-                return self._lane.run(lambda: self._on_lane(work), self._patience)
+                return self._lane.run(work, self._patience)
             except self._errors:
                 self.close()
-        return self._lane.run(lambda: self._on_lane(work), self._patience)
-
-    def _on_lane(self, work: Callable[[C], T]) -> T:
-        connection = self._connection
-        if connection is None:
-            connection = self._connection = self._connect()
-        return work(connection)
+        return self._lane.run(work, self._patience)
 
     def _failed(self, cause: str) -> StorageError:
         self._pause = min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
@@ -102,49 +94,62 @@ class Link(Generic[C]):
         return StorageError(self._cause)
 
     def close(self) -> None:
-        """Drop the connection and end the thread; the next use makes new ones."""
-        connection, self._connection = self._connection, None
-        lane, self._lane = self._lane, _Lane()
-        if connection is not None:
-            with suppress(*self._at_close):  # it is given up in any case
-                lane.run(lambda: self._close(connection), self._patience)
-        lane.end()
+        """Leave the connection to its thread, which closes it; the next use makes new ones."""
+        self._lane.end(self._patience)
+        self._lane = _Lane(self._connect, self._close)
 
 
 class _Late(Exception):
     """The work is not done; it goes on."""
 
 
-class _Lane:
-    """A daemon thread, started when it is needed, that does one piece of work after another."""
+class _Lane(Generic[C]):
+    """A daemon thread with its own connection, both made when they are needed. It does one piece of work after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, connect: Callable[[], C], close: Callable[[C], None]) -> None:
+        self._connect = connect
+        self._close = close
+        self._connection: C | None = None
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._is_late = False
 
-    def run(self, work: Callable[[], T], patience: float) -> T:
+    @property
+    def is_connected(self) -> bool:
+        return self._connection is not None
+
+    def run(self, work: Callable[[C], T], patience: float) -> T:
         """What `work` returns or raises. Raises: _Late; then this lane is not to be used again."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="edge-storage", daemon=True)
             self._thread.start()
         outcome: Future[T] = Future()
-        self._work.put(lambda: _settle(outcome, work))
+        self._work.put(lambda: _settle(outcome, lambda: work(self._connected())))
         try:
             return outcome.result(patience)
         except TimeoutError:
             if outcome.done():
                 raise  # it is the work's own
-            self.end()
+            self._is_late = True
             raise _Late from None
 
-    def end(self) -> None:
-        """Let the thread go once it has finished."""
+    def end(self, patience: float) -> None:
+        """Close the connection and let the thread go, as soon as it has finished. What is late is not waited for."""
         if self._thread is not None:
             self._work.put(None)
+            self._thread.join(0.0 if self._is_late else patience)
+
+    def _connected(self) -> C:
+        if self._connection is None:
+            self._connection = self._connect()
+        return self._connection
 
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
             work()
+        if self._connection is not None:
+            with suppress(Exception):  # it is given up in any case
+                self._close(self._connection)
 
 
 def _settle(outcome: Future[T], work: Callable[[], T]) -> None:

@@ -22,6 +22,8 @@ class Balancer:
     def __init__(self, routes: dict[int, list[int]]) -> None:
         self._routes = routes
         self._turn = 0
+        self.sick: set[int] = set()
+        """Ports of nodes that its health checks would have found out."""
         self.challenged: Counter[int] = Counter()
         """Requests for challenge answers by the port of the node that got them."""
         self._loop = asyncio.new_event_loop()
@@ -58,7 +60,8 @@ class Balancer:
         turn = self._turn = self._turn + 1
         try:
             first = await reader.read(4096)
-            port, node_reader, node_writer = await _connect(nodes[turn % len(nodes) :] + nodes)
+            healthy = [port for port in nodes[turn % len(nodes) :] + nodes if port not in self.sick]
+            port, node_reader, node_writer = await _connect(healthy)
             if CHALLENGE in first:
                 self.challenged[port] += 1
             node_writer.write(first)

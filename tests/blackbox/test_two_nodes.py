@@ -143,6 +143,7 @@ def test_a_node_that_slept_through_its_lease_changes_nothing(
         orders = pebble.requests(ORDER)
         pair.add("second.test")
         sleeper, other = pair.wait_ordering("second.test")
+        pair.balancer.sick = {sleeper.http_port, sleeper.https_port}
         pids = list(sleeper.processes())
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
@@ -152,6 +153,7 @@ def test_a_node_that_slept_through_its_lease_changes_nothing(
             before = storage.resolve(f"certs/{directory}/current"), storage.list(f"certs/{directory}/gen")
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
+            pair.balancer.sick = set()
             assert pair.wait_served("second.test") == serial
             sleeper.wait_until(lambda: "another process" in sleeper.output)
             assert (storage.resolve(f"certs/{directory}/current"), storage.list(f"certs/{directory}/gen")) == before

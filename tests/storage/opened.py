@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from edge.config.storage_setting import parse_storage, server_of
-from edge.storage.opening import open_server
+from edge.storage.opening import connect, open_server
+from edge.storage.server import Server
 from edge.storage.server_storage import ServerStorage
 from tests.storage.servers import PASSWORD, DatabaseServer, password_in_environment
 
@@ -24,3 +25,12 @@ def opened(server: DatabaseServer, more: str = "") -> Iterator[ServerStorage]:
         yield storage
     finally:
         storage.close()
+
+
+def connected(server: DatabaseServer) -> Server:
+    """The same below the storage: what speaks to the server."""
+    where = server_of(parse_storage(server.setting, "/", ENVIRONMENT))
+    assert where is not None
+    with password_in_environment():
+        found: Server = connect(where)
+    return found
