@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -44,7 +45,7 @@ class Balancer:
 
     async def _start(self) -> None:
         self._servers = [
-            await asyncio.start_server(lambda r, w, nodes=nodes: self._serve(r, w, nodes), "127.0.0.1", port)
+            await asyncio.start_server(partial(self._serve, nodes), "127.0.0.1", port)
             for port, nodes in self._routes.items()
         ]
 
@@ -56,7 +57,7 @@ class Balancer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, nodes: list[int]) -> None:
+    async def _serve(self, nodes: list[int], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         turn = self._turn = self._turn + 1
         try:
             first = await reader.read(4096)

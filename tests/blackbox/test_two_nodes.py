@@ -56,8 +56,7 @@ class Pair:
         node = EdgeProcess(
             directory, *ca, "--config", str(self._config), workers=1, env={"EDGE_STORAGE_PASSWORD": PASSWORD}
         )
-        node.local = directory / "local"
-        node.storage = f"{server.setting}?local={directory}/local"
+        node.setting = f"{server.setting}?local={directory}/local"
         return node
 
     def add(self, name: str) -> None:
@@ -131,6 +130,11 @@ def test_two_nodes_are_one_to_the_ca(tmp_path: Path, pebble: Pebble, server: Dat
         pair.wait_served("third.test", other)
         assert pebble.requests(ORDER) - orders == 3
         assert '"certificate attempt failed"' not in other.output
+
+        server.stop()
+        victim.start()
+        assert pair.wait_served("first.test", victim) == pair.wait_served("first.test", other)
+        victim.wait_for('"storage is away"')
 
 
 @pytest.mark.parametrize("server", ["redis"], indirect=True)

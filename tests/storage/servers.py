@@ -43,6 +43,9 @@ class DatabaseServer(Protocol):
     def restart(self) -> None:
         """End and start on the same data."""
 
+    def stop(self) -> None:
+        """End it."""
+
     def dump(self) -> bytes:
         """Everything that whoever reads the server's data sees."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge.config.storage_setting import parse_storage, server_of
+from edge.config.storage_setting import StorageServer, parse_storage, server_of
 from edge.errors import StorageError
 from edge.storage import opening
 from tests.storage.opened import ENVIRONMENT, opened
@@ -53,7 +53,9 @@ def test_a_wrong_password_is_said_without_the_password(server: DatabaseServer, m
     where = server_of(parse_storage(f"{server.setting}?password_env=WRONG", "/", {"WRONG": "x", **ENVIRONMENT}))
     assert where is not None
     storage = opening.open_server(where)
-    with pytest.raises(StorageError, match=r"(redis|postgresql) at 127\.0\.0\.1:\d+ cannot be used: .*password") as caught:
+    with pytest.raises(
+        StorageError, match=r"(redis|postgresql) at 127\.0\.0\.1:\d+ cannot be used: .*password"
+    ) as caught:
         storage.load("a")
     assert "sesame" not in str(caught.value)
     storage.close()
@@ -64,7 +66,7 @@ def test_a_redis_that_may_evict_is_refused() -> None:
     with (
         RedisProcess("--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru") as cache,
         opened(cache) as storage,
-        pytest.raises(StorageError, match="allkeys-lru.*noeviction"),
+        pytest.raises(StorageError, match=r"allkeys-lru.*noeviction"),
     ):
         storage.load("a")
 
@@ -78,7 +80,7 @@ def test_settings_that_lose_data_are_told(request: pytest.FixtureRequest) -> Non
             assert opening.weaknesses(where(request.getfixturevalue(kind))) == []
 
 
-def where(server: DatabaseServer) -> opening.StorageServer:
+def where(server: DatabaseServer) -> StorageServer:
     found = server_of(parse_storage(server.setting, "/", ENVIRONMENT))
     assert found is not None
     return found
