@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import Generic, TypeVar
@@ -25,6 +25,9 @@ PATIENCE = 3.0
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 """Seconds between two tries: a restarted server is back within seconds, and one that is down is asked four times a minute."""
+
+ASLEEP = 1.0
+"""Seconds more than the patience after which this process must have been stopped itself."""
 
 LONGEST_CAUSE = 200
 
@@ -64,9 +67,9 @@ class Link(Generic[C]):
 
     def use(self, work: Callable[[C], T]) -> T:
         """What `work` returns. Raises: StorageError when the server cannot be asked, and whatever else `work` raises."""
-        wait = self._again_at - self._clock()
-        if wait > 0:
-            raise StorageError(f"{self._cause}; next try in {wait:.1f} s")
+        pause = self._again_at - self._clock()
+        if pause > 0:
+            raise StorageError(f"{self._cause}; next try in {pause:.1f} s")
         try:
             result = self._try(work)
         except _Late as exc:
@@ -125,13 +128,13 @@ class _Lane(Generic[C]):
             self._thread.start()
         outcome: Future[T] = Future()
         self._work.put(lambda: _settle(outcome, lambda: work(self._connected())))
-        try:
-            return outcome.result(patience)
-        except TimeoutError:
-            if outcome.done():
-                raise  # it is the work's own
+        began = time.monotonic()
+        if not _is_done(outcome, patience) and time.monotonic() > began + patience + ASLEEP:
+            _is_done(outcome, patience)  # it was us who slept: the answer may be there
+        if not outcome.done():
             self._is_late = True
-            raise _Late from None
+            raise _Late
+        return outcome.result()
 
     def end(self, patience: float) -> None:
         """Close the connection and let the thread go, as soon as it has finished. What is late is not waited for."""
@@ -150,6 +153,10 @@ class _Lane(Generic[C]):
         if self._connection is not None:
             with suppress(Exception):  # it is given up in any case
                 self._close(self._connection)
+
+
+def _is_done(outcome: Future[T], patience: float) -> bool:
+    return bool(wait([outcome], patience).done)
 
 
 def _settle(outcome: Future[T], work: Callable[[], T]) -> None:
