@@ -98,7 +98,6 @@ class CertificateStore:
 
     def load(self) -> Stored | None:
         """What `current` points at, else the newest generation that can be used, else None. Damaged ones are put aside."""
-        self.seen = self.current()
         for generation in self.generations():
             try:
                 return self.read(generation)
@@ -109,7 +108,7 @@ class CertificateStore:
     def generations(self) -> list[str]:
         """Their names: the current one, then the others from new to old."""
         generations = sorted(self.storage.list(f"{self._base}/gen"), reverse=True)
-        current = self.current()
+        current = self.seen = self.current()
         if current in generations:
             generations.remove(current)
             generations.insert(0, current)

@@ -139,7 +139,13 @@ class _Connection:
         return []
 
     def _info(self, section: str) -> dict[str, Any]:
-        found: Any = self._client.info(section)
+        """What the server tells of itself; nothing when our user may not ask."""
+        from redis.exceptions import NoPermissionError  # noqa: PLC0415
+
+        try:
+            found: Any = self._client.info(section)
+        except NoPermissionError:
+            return {}
         return dict(found)
 
 

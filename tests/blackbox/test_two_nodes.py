@@ -131,6 +131,7 @@ def test_two_nodes_are_one_to_the_ca(tmp_path: Path, pebble: Pebble, server: Dat
         assert pebble.requests(ORDER) - orders == 3
         assert '"certificate attempt failed"' not in other.output
 
+        assert victim.stop() == -signal.SIGKILL
         server.stop()
         victim.start()
         assert pair.wait_served("first.test", victim) == pair.wait_served("first.test", other)

@@ -161,12 +161,16 @@ class RedisProcess(_Server):
         return False
 
     def wipe(self) -> None:
+        self.command("FLUSHALL")
+
+    def command(self, *words: str) -> None:
+        """One that is answered with OK."""
         with socket.create_connection(("127.0.0.1", self.port), 5) as sock:
-            sock.sendall(f'AUTH "{PASSWORD}"\r\nFLUSHALL\r\n'.encode())
+            sock.sendall(f'AUTH "{PASSWORD}"\r\n{" ".join(words)}\r\n'.encode())
             answers = b""
             while answers.count(b"\r\n") < 2:
                 answers += sock.recv(100)
-            assert answers == b"+OK\r\n+OK\r\n"
+            assert answers == b"+OK\r\n+OK\r\n", answers
 
     def dump(self) -> bytes:
         return b"".join(path.read_bytes() for path in self.directory.rglob("*") if path.is_file())

@@ -71,6 +71,27 @@ def test_a_redis_that_may_evict_is_refused() -> None:
         storage.load("a")
 
 
+def test_a_redis_user_needs_no_more_than_our_keys(request: pytest.FixtureRequest) -> None:
+    """An ACL may keep everything else from it, also the questions about the server."""
+    server: RedisProcess = request.getfixturevalue("redis")
+    server.wipe()
+    rules = "on >pw ~{edge}:* resetchannels -@all +@read +@write +@scripting +time +@connection"
+    server.command("ACL", "SETUSER", "edge", *rules.split())
+    setting = parse_storage(
+        server.setting.replace("//", "//edge@") + "?password_env=PW", "/", {"PW": "pw", **ENVIRONMENT}
+    )
+    found = server_of(setting)
+    assert found is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PW", "pw")
+        storage = opening.open_server(found)
+    with storage.lock("a") as held:
+        assert held is not None
+        held.store("certs/a/state.json", b"{}")
+        held.delete("certs/a")
+    storage.close()
+
+
 def test_settings_that_lose_data_are_told(request: pytest.FixtureRequest) -> None:
     """By `edge check`: a Redis without an append-only file; a server with usual settings has nothing to tell."""
     with RedisProcess("--appendonly", "no") as forgetful, password_in_environment():
