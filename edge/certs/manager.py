@@ -92,6 +92,7 @@ class Manager:
             await self._nodes.start()
         self._own.refresh(_pairs(self._config), self._now())
         self._apply()
+        self._tidy()
         self._report_loaded()
         self._keep(self._watch_own())
         self._keep(self._follower.run())
@@ -106,6 +107,7 @@ class Manager:
         self._own.refresh(_pairs(config), self._now())
         self._apply()
         self._forgive_changed(before)
+        self._keep(self._tidy_soon())
 
     async def stop(self) -> None:
         """End all work. Returns within a few seconds."""
@@ -131,7 +133,6 @@ class Manager:
             self._tasks[task.spec] = task
             self._running[task.spec] = asyncio.create_task(task.run(), name=f"certificate {task.spec.name}")
         self._served.keep_only(set(self._config.names))
-        self._keep(self._tidy())
 
     def _publish_own(self) -> set[str]:
         """Names that need no CA: those of own pairs, and all names of a site whose pair has never been readable."""
@@ -227,9 +228,12 @@ class Manager:
                 task.look()
                 await asyncio.sleep(0)  # there may be thousands, and requests to CAs are under way
 
-    async def _tidy(self) -> None:
+    async def _tidy_soon(self) -> None:
         """A little later: a task that has just ended still holds its lock."""
         await asyncio.sleep(TIDY_AFTER)
+        self._tidy()
+
+    def _tidy(self) -> None:
         retire_unused(self._storage, {spec.directory for spec in self._tasks}, self._now())
 
     def _keep(self, work: Coroutine[None, None, None]) -> None:
