@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from edge.storage.contract import Storage
 from tests.blackbox.acme_site import served_certificate
 from tests.blackbox.asking import wait_until
 from tests.blackbox.balancer import Balancer
@@ -149,19 +150,33 @@ def test_a_node_that_slept_through_its_lease_changes_nothing(
         pair.add("second.test")
         sleeper, other = pair.wait_ordering("second.test")
         pair.balancer.sick = {sleeper.http_port, sleeper.https_port}
-        pids = list(sleeper.processes())
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        serial = pair.wait_served("second.test", other)
+        with asleep(sleeper):
+            serial = pair.wait_served("second.test", other)
+            with opened(server) as storage:
+                before = stored(storage, "second.test")
+        pair.balancer.sick = set()
+        assert pair.wait_served("second.test") == serial
+        sleeper.wait_until(lambda: "another process" in sleeper.output)
         with opened(server) as storage:
-            (directory,) = [name for name in storage.list("certs") if name.startswith("second")]
-            before = storage.resolve(f"certs/{directory}/current"), storage.list(f"certs/{directory}/gen")
-            for pid in pids:
-                os.kill(pid, signal.SIGCONT)
-            pair.balancer.sick = set()
-            assert pair.wait_served("second.test") == serial
-            sleeper.wait_until(lambda: "another process" in sleeper.output)
-            assert (storage.resolve(f"certs/{directory}/current"), storage.list(f"certs/{directory}/gen")) == before
-            assert storage.list(f"certs/{directory}/pending") == []
+            assert stored(storage, "second.test") == before
         assert pebble.requests(ORDER) - orders == 1
         assert '"certificate attempt failed"' not in sleeper.output + other.output
+
+
+@contextmanager
+def asleep(node: EdgeProcess) -> Iterator[None]:
+    """All its processes are stopped, like those of a paused virtual machine."""
+    pids = list(node.processes())
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def stored(storage: Storage, name: str) -> tuple[str | None, list[str], list[str]]:
+    """The generation in service of a certificate, all generations, and what is left of its order."""
+    (base,) = [f"certs/{each}" for each in storage.list("certs") if each.startswith(name)]
+    return storage.resolve(f"{base}/current"), storage.list(f"{base}/gen"), storage.list(f"{base}/pending")
