@@ -41,7 +41,8 @@ FLAGS: Final = (
     option("--cert", group=CERTIFICATES, metavar="FILE", help="Your own certificate: no ACME for names it covers."),
     option("--key", group=CERTIFICATES, metavar="FILE", help="The private key of --cert."),
     option("--storage", group=CERTIFICATES, metavar="DIR",
-           help="Certificates, accounts, state. Default: /var/lib/edge as root, else $XDG_DATA_HOME/edge."),
+           help="Certificates, accounts, state. Default: /var/lib/edge as root, else $XDG_DATA_HOME/edge. For several machines: "
+                "postgresql://, redis://, rediss:// or redis+unix: URL of a server."),
     option("--bind", group=LISTENING, multiple=True, metavar="ADDR",
            help="Numeric address. Repeatable. Default: all addresses, IPv6 and IPv4."),
     option("--http-port", group=LISTENING, metavar="N", help="Default: 80. 0 turns plain HTTP off."),

@@ -255,7 +255,8 @@ class ServerTable(Struct, frozen=True):
     """`[server]`: the processes."""
 
     storage: str | UnsetType = UNSET
-    """Directory of certificates, accounts and state. Default: `/var/lib/edge` as root, else `$XDG_DATA_HOME/edge`."""
+    """Directory of certificates, accounts and state. Default: `/var/lib/edge` as root, else `$XDG_DATA_HOME/edge`. For several
+    machines the URL of a server, like `postgresql://edge@db.internal/edge?password_file=/etc/edge/db-password`."""
 
     workers: int | UnsetType = UNSET
     """Serving processes. Default: one per CPU that edge may use."""
