@@ -246,7 +246,7 @@ class Config(Struct, frozen=True):
     """auto: ngh2 where it is installed."""
 
     loop: Literal["auto", "asyncio", "uvloop"] = "auto"
-    """auto: uvloop where it is installed, else asyncio."""
+    """auto: asyncio. uvloop saves a little time around each callback, but notices a reset connection only by its deadline."""
 
     cache: CacheStorage = CacheStorage()
     drain_seconds: float = 30.0
