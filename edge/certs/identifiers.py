@@ -65,7 +65,7 @@ def plan_certificates(sites: Iterable[Site], ordered_names: set[str], *, all_pub
         names = [name for name in dict.fromkeys(site.names) if name in left]
         left.difference_update(names)
         public = [name for name in names if all_public or is_public(name)]
-        local = tuple(name for name in names if name not in public)
+        local = tuple(name for name in names if not (all_public or is_public(name)))
         specs += [CertificateSpec(group, "public", site.certificate) for group in _groups(public, site.certificate)]
         specs += [CertificateSpec(local, "local")] if local else []
     return specs

@@ -174,12 +174,10 @@ class Manager:
 
     def _forgive_changed(self, before: Config) -> None:
         """A site that the operator has just changed is tried at once: the change may be the remedy."""
-        former = {name: site for site in before.sites for name in site.names}
-        for site in self._config.sites:
-            changed = any(former.get(name) != site for name in site.names) or self._config.listen != before.listen
-            for spec, task in self._tasks.items():
-                if changed and spec.name in site.names:
-                    task.forgive()
+        changed = _changed_names(before, self._config)
+        for spec, task in self._tasks.items():
+            if spec.name in changed:
+                task.forgive()
 
     def _report_loaded(self) -> None:
         renewals = [task.renewal for task in self._tasks.values() if task.renewal is not None]
@@ -207,6 +205,20 @@ class Manager:
 
 def _pairs(config: Config) -> list[KeyPair]:
     return list(dict.fromkeys(site.key_pair for site in config.sites if site.key_pair))
+
+
+def _changed_names(before: Config, config: Config) -> set[str]:
+    """Names whose site says something else than before; all of them when the listeners do."""
+    if config.listen != before.listen:
+        return set(config.names)
+    former = {name: site for site in before.sites for name in site.names}
+    changed: set[str] = set()
+    for site in config.sites:
+        # Each predecessor is compared once: comparing sites means comparing all their names.
+        predecessors = {id(each): each for each in map(former.get, site.names)}.values()
+        if any(each != site for each in predecessors):
+            changed.update(site.names)
+    return changed
 
 
 def _warn_of_shallow_wildcards(spec: CertificateSpec) -> None:

@@ -17,7 +17,7 @@ from edge.certs.publisher import ChallengeAnswer
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.schema import Config
 from edge.errors import CertificateError
-from edge.process.channel import Channel, MessageTooLarge
+from edge.process.channel import MAX_PACKET, Channel, MessageTooLarge
 from edge.process.channel_on_loop import ChannelOnLoop
 from edge.process.messages import (
     Acknowledged,
@@ -64,6 +64,9 @@ class ChannelPublisher:
         self._notice: MaintenanceNotice | None = None
         self._links: dict[int, ChannelOnLoop[WorkerToKeeper, KeeperToWorker]] = {}
         self._certificates: dict[tuple[str, ...], CertifiedKey] = {}
+        """By their names, in the order in which workers must hear of them."""
+        self._holders: dict[str, tuple[str, ...]] = {}
+        """Name → the names of the certificate that serves it: where that is found in `_certificates`."""
         self._presentations: dict[int, Presentation] = {}
         # Workers outlive keepers and remember numbers: the clock never gives a later keeper the numbers of an earlier one.
         self._last_number = time.monotonic_ns()
@@ -74,14 +77,17 @@ class ChannelPublisher:
     @property
     def is_certified(self) -> bool:
         """Whether something better than a placeholder is served for every name of the configuration."""
-        certified = {name for key in self._certificates.values() if key.kind != "placeholder" for name in key.names}
-        return certified.issuperset(self.config.names)
+        return all(self._is_real(name) for name in self.config.names)
+
+    def _is_real(self, name: str) -> bool:
+        holder = self._holders.get(name)
+        return holder is not None and self._certificates[holder].kind != "placeholder"
 
     # -- links to workers ---------------------------------------------------------------------------------------------
 
     def add_link(self, worker: int, sock: socket.socket) -> None:
         """Tell this worker everything, now and from now on."""
-        channel: Channel[WorkerToKeeper, KeeperToWorker] = Channel(sock, WorkerToKeeper)
+        channel: Channel[WorkerToKeeper, KeeperToWorker] = Channel(sock, WorkerToKeeper, max_message=MAX_PACKET)
         self._links[worker] = ChannelOnLoop(self._loop, channel, self._hearer(worker), lambda: self._link_lost(worker))
         for certified_key in self._certificates.values():
             self._send(worker, ServeCertificate(certified_key))
@@ -138,19 +144,29 @@ class ChannelPublisher:
 
     def replace(self, certified_key: CertifiedKey) -> None:
         """See `Publisher.replace`."""
-        self._certificates = {
-            names: held
-            for names, held in self._certificates.items()
-            if not set(names) <= set(certified_key.names)  # entirely replaced: a later worker need not hear of it
-        }
-        self._certificates[certified_key.names] = certified_key
+        names = certified_key.names
+        former = self._let_go(names)
+        self._certificates.pop(names, None)  # and put at the end, because this one is the latest
+        self._certificates[names] = certified_key
+        self._holders.update(dict.fromkeys(names, names))
+        self._forget_unheld(former)
         self._broadcast(ServeCertificate(certified_key))
         self.replaced()
 
     def withdraw_certificate(self, names: tuple[str, ...]) -> None:
         """See `Publisher.withdraw_certificate`."""
-        self._certificates.pop(names, None)
+        self._forget_unheld(self._let_go(names))
         self._broadcast(DropCertificate(names))
+
+    def _let_go(self, names: tuple[str, ...]) -> set[tuple[str, ...]]:
+        """Nothing serves `names` any more; what did."""
+        return {holder for name in names if (holder := self._holders.pop(name, None)) is not None}
+
+    def _forget_unheld(self, holders: set[tuple[str, ...]]) -> None:
+        """What serves no name of its own any more: a later worker need not hear of it."""
+        for holder in holders:
+            if all(self._holders.get(name) != holder for name in holder):
+                del self._certificates[holder]
 
     async def present(self, answer: ChallengeAnswer) -> None:
         """See `Publisher.present`."""

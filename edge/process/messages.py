@@ -1,7 +1,7 @@
 """What supervisor, keeper and workers say to each other.
 
-Each message is one packet on a `SOCK_SEQPACKET` pair (see `channel`), encoded as JSON by msgspec; two of them carry a file
-descriptor beside the packet. Private keys travel only from the keeper to workers, never through the supervisor.
+They travel over `SOCK_SEQPACKET` pairs (see `channel`), encoded as JSON by msgspec; two of them carry a file descriptor beside
+the message. Private keys travel only from the keeper to workers, never through the supervisor.
 """
 
 from __future__ import annotations

@@ -78,6 +78,7 @@ class Worker:
     ) -> None:
         self._loop = loop
         self._config = config
+        self._names = frozenset(config.names)
         self._listeners = listeners
         self._service = service
         self._accepting = False
@@ -172,7 +173,7 @@ class Worker:
 
     def _drop_certificate(self, names: tuple[str, ...]) -> None:
         """A worker of an older generation keeps what its own configuration names until it is replaced."""
-        if not set(names) & set(self._config.names):
+        if self._names.isdisjoint(names):
             self._service.drop_certificate(names)
 
     def _present(self, number: int, answer: ChallengeAnswer) -> None:

@@ -59,7 +59,7 @@ def test_a_file_that_cannot_be_read_is_a_complaint_about_the_flag(tmp_path: Path
         "--config: '/missing.toml' cannot be read: no such file or directory",
         "--config: '' cannot be read: is a directory",
         "/latin.toml:2: not UTF-8 text; save the file as UTF-8",
-        "--config: '/huge.toml' is larger than 1 MiB; this cannot be a configuration",
+        "--config: '/huge.toml' is larger than 8 MiB; this cannot be a configuration",
         "--config: '/nul\\x00.toml' is no file name",
     ]
 
