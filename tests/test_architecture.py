@@ -36,6 +36,7 @@ DOORS: dict[str, set[str]] = {
     "cryptography": {"certs", "tls"},
     "dns": {"certs"},
     "lexicon": {"certs"},
+    "publicsuffixlist": {"certs"},
     "h2": {"wire"},
     "hpack": {"wire"},
     "hyperframe": {"wire"},

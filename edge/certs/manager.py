@@ -22,6 +22,8 @@ from edge.certs.housekeeping import retire_unused
 from edge.certs.identifiers import CertificateSpec, is_shallow_wildcard, plan_certificates
 from edge.certs.issuer import Issuer
 from edge.certs.messages import utc
+from edge.certs.on_demand.build import build_pool, pool_settings
+from edge.certs.on_demand.pool import NamePool
 from edge.certs.own import CHECK_INTERVAL, OwnKeys
 from edge.certs.pacing import Bucket, OrderGate
 from edge.certs.placeholder import REFRESHED_AFTER
@@ -34,6 +36,7 @@ from edge.config.schema import Acme, Config, KeyPair, Site
 from edge.storage.contract import Storage
 from edge.telemetry.logs import get_logger
 from edge.tls.certified_key import CertifiedKey
+from edge.tls.name_answer import Reply, refuse
 
 CLOSE_TIMEOUT = 5.0
 """Seconds in which an issuer has to let go of its threads."""
@@ -72,6 +75,7 @@ class Manager:
         self._tasks: dict[CertificateSpec, CertificateTask] = {}
         self._running: dict[CertificateSpec, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
+        self._on_demand: NamePool | None = None
 
     async def start(self) -> None:
         """Returns once everything on disk has been published, with placeholders for what is missing."""
@@ -79,6 +83,7 @@ class Manager:
         self._apply()
         self._report_loaded()
         self._keep(self._watch_own())
+        self._open_pool()
 
     def reconfigure(self, config: Config) -> None:
         """Work for `config` from now on. On return what is on disk for its names has been published."""
@@ -88,9 +93,20 @@ class Manager:
         self._own.refresh(_pairs(config), self._now())
         self._apply()
         self._forgive_changed(before)
+        if pool_settings(config) != pool_settings(before):
+            self._close_pool()
+            self._open_pool()
+
+    def want(self, name: str, client: str, caller: int, reply: Reply) -> None:
+        """See `NamePool.want`; nobody is welcome where no site serves names on demand."""
+        want = refuse if self._on_demand is None else self._on_demand.want
+        want(name, client, caller, reply)
 
     async def stop(self) -> None:
         """End all work. Returns within a few seconds."""
+        pool, self._on_demand = self._on_demand, None
+        if pool is not None:
+            await pool.close()
         tasks = [*self._running.values(), *self._background]
         for task in tasks:
             task.cancel()
@@ -183,6 +199,19 @@ class Manager:
         renewals = [task.renewal for task in self._tasks.values() if task.renewal is not None]
         if renewals:
             log.info("certificates loaded", certificates=len(renewals), next_renewal=utc(min(renewals)))
+
+    # -- names that no site lists -------------------------------------------------------------------------------------
+
+    def _open_pool(self) -> None:
+        self._on_demand = build_pool(self._config, self._storage, self._publisher, self._public, self._now, self._rng)
+        if self._on_demand is not None:
+            self._on_demand.start()
+
+    def _close_pool(self) -> None:
+        """What it holds is on disk, and is found there by the next one."""
+        if self._on_demand is not None:
+            self._keep(self._on_demand.close())
+            self._on_demand = None
 
     # -- beside the tasks ---------------------------------------------------------------------------------------------
 

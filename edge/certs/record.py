@@ -16,7 +16,7 @@ from edge.certs.journal import discard_journal
 from edge.certs.placeholder import REFRESHED_AFTER
 from edge.certs.renewal import HOUR, MINUTE
 from edge.certs.schedule import Situation, renewal_of
-from edge.certs.served import ServedNames
+from edge.certs.served import Shelf
 from edge.certs.state import CertificateState, for_ca, for_certificate, moved, succeeded
 from edge.certs.store import CertificateStore, Stored
 from edge.errors import StorageError
@@ -38,7 +38,7 @@ class CertificateRecord:
         self,
         spec: CertificateSpec,
         store: CertificateStore,
-        served: ServedNames,
+        served: Shelf,
         ca: str,
         wall_clock: Callable[[], float],
         others: tuple[str, ...] = (),

@@ -12,8 +12,9 @@ from msgspec import Struct
 
 from edge.config.acme_schema import Acme, CertificateOptions
 from edge.config.address import UpstreamAddress
+from edge.config.on_demand_schema import OnDemand
 
-__all__ = ["Acme", "CertificateOptions", "Config", "KeyPair", "Listen", "Log", "Site", "StaticMount"]
+__all__ = ["Acme", "CertificateOptions", "Config", "KeyPair", "Listen", "Log", "OnDemand", "Site", "StaticMount"]
 
 
 class StaticMount(Struct, frozen=True):
@@ -169,6 +170,9 @@ class Site(Rules, frozen=True):
     certificate: CertificateOptions = CertificateOptions()
     """Of the certificates that edge orders for its names."""
 
+    on_demand: bool = False
+    """Answers also for names that no site lists and that `Config.on_demand` allows; true for one site at most."""
+
 
 class Listen(Struct, frozen=True):
     """Where visitors connect."""
@@ -218,6 +222,9 @@ class Config(Struct, frozen=True):
 
     loop: Literal["auto", "asyncio", "uvloop"] = "auto"
     """auto: asyncio, which keeps up because sockets are driven directly."""
+
+    on_demand: OnDemand | None = None
+    """None: only listed names are served. Otherwise exactly one site has `on_demand`."""
 
     drain_seconds: float = 30.0
     """From a stop or reload until what is still in flight is cut. kamal-proxy 30 s."""

@@ -34,8 +34,11 @@ FIELD_OF_KEY: Final = {
 }
 """Keys that are called differently from their field in `RawSettings`; the flag needs the longer word, the table does not."""
 
-SINGLE_KEYS: Final = ("cert", "key", "balance", "health", "hold_seconds", "upstream_ca")
+SINGLE_KEYS: Final = ("cert", "key", "balance", "health", "hold_seconds", "upstream_ca", "on_demand")
 """Keys of `[[site]]` that hold one value and are called like their field in `RawSite`."""
+
+WHOLE: Final = ("on_demand",)
+"""Tables that stay together, because their keys mean nothing one by one."""
 
 LISTS: Final = (("listen", "bind"), ("listen", "trusted_proxies"))
 """Keys outside sites that hold one value or several."""
@@ -112,9 +115,15 @@ class _TomlReader:
                 fields["sites"] = self._sites(content)
             elif not isinstance(content, dict):
                 self._complain((table,), f"write a table: [{table}]")
+            elif table in WHOLE:
+                fields[table] = self._whole(table, content)
             else:
                 fields |= self._table(table, content)
         return RawSettings(**fields)
+
+    def _whole(self, table: str, content: dict[str, Any]) -> RawTable:
+        values = self._checked((table,), TABLES[table], content)
+        return RawTable(self._place((table,)), {key: self._given((table, key), value) for key, value in values.items()})
 
     def _table(self, table: str, content: dict[str, Any]) -> dict[str, Any]:
         inner = [key for outer, key in NESTED if outer == table]

@@ -11,6 +11,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Literal, TypeAlias
 
 from edge.certs.publisher import ChallengeAnswer
@@ -21,17 +22,21 @@ from edge.process.channel import MAX_PACKET, Channel, MessageTooLarge
 from edge.process.channel_on_loop import ChannelOnLoop
 from edge.process.messages import (
     Acknowledged,
+    AnswerName,
     CleanUpChallenge,
     DropCertificate,
     KeeperToWorker,
     Maintain,
+    OfferCertificate,
     PresentChallenge,
     ServeCertificate,
     SnapshotComplete,
+    WantName,
     WorkerToKeeper,
 )
 from edge.telemetry.logs import get_logger
 from edge.tls.certified_key import CertifiedKey
+from edge.tls.name_answer import NameAnswer, Reply, refuse
 
 ACKNOWLEDGE_TIMEOUT: Final = 5.0
 """A worker puts an answer in place within a millisecond; one that takes longer is dead or stuck."""
@@ -61,6 +66,8 @@ class ChannelPublisher:
         self._loaded = False
         self.replaced: Callable[[], object] = lambda: None
         """Called after each `replace`."""
+        self.wanted: Callable[[str, str, int, Reply], None] = refuse
+        """Called with name, client, worker and whom to tell when a worker's visitor wants a name that no site lists."""
         self._notice: MaintenanceNotice | None = None
         self._links: dict[int, ChannelOnLoop[WorkerToKeeper, KeeperToWorker]] = {}
         self._certificates: dict[tuple[str, ...], CertifiedKey] = {}
@@ -117,13 +124,26 @@ class ChannelPublisher:
         self._links.clear()
 
     def _hearer(self, worker: int) -> Callable[[WorkerToKeeper, socket.socket | None], None]:
-        def heard(message: Acknowledged, _attachment: socket.socket | None) -> None:
-            presentation = self._presentations.get(message.number)
-            if presentation is not None:
-                presentation.acknowledged.add(worker)
-                presentation.changed.set()
+        def heard(message: WorkerToKeeper, _attachment: socket.socket | None) -> None:
+            match message:
+                case Acknowledged(number):
+                    self._acknowledged(worker, number)
+                case WantName(name, client):
+                    self.wanted(name, client, worker, partial(self._tell, worker))
 
         return heard
+
+    def _acknowledged(self, worker: int, number: int) -> None:
+        presentation = self._presentations.get(number)
+        if presentation is not None:
+            presentation.acknowledged.add(worker)
+            presentation.changed.set()
+
+    def _tell(self, worker: int, answer: CertifiedKey | NameAnswer) -> None:
+        """To a worker that may be gone by now."""
+        if worker in self._links:
+            message = OfferCertificate(answer) if isinstance(answer, CertifiedKey) else AnswerName(answer)
+            self._send(worker, message)
 
     def _link_lost(self, worker: int) -> None:
         del self._links[worker]
@@ -167,6 +187,10 @@ class ChannelPublisher:
         for holder in holders:
             if all(self._holders.get(name) != holder for name in holder):
                 del self._certificates[holder]
+
+    def offer(self, certified_key: CertifiedKey) -> None:
+        """See `Publisher.offer`. Workers that start later ask for it when they need it."""
+        self._broadcast(OfferCertificate(certified_key))
 
     async def present(self, answer: ChallengeAnswer) -> None:
         """See `Publisher.present`."""

@@ -109,6 +109,7 @@ class Keeper:
         self._started = True
         if self._config is not born_with:  # a reload came in between
             self._manager.reconfigure(self._config)
+        self._publisher.wanted = self._manager.want
         self._publisher.loaded()
         self._supervisor.send(Ready())
         # A turn later, so that the line that reports a certificate comes before what follows from it.

@@ -14,6 +14,7 @@ from edge.certs.publisher import HTTP01, TLSALPN01
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.schema import Config
 from edge.tls.certified_key import CertifiedKey
+from edge.tls.name_answer import NameAnswer
 
 # -- supervisor → worker or keeper ------------------------------------------------------------------------------------
 
@@ -90,6 +91,18 @@ class Maintain(Struct, frozen=True, tag="maintain"):
     notice: MaintenanceNotice | None
 
 
+class OfferCertificate(Struct, frozen=True, tag="offer-certificate"):
+    """Serve this if somebody waits for its name, which no site lists, or if an earlier one is held for it."""
+
+    certified_key: CertifiedKey
+
+
+class AnswerName(Struct, frozen=True, tag="answer-name"):
+    """There is no certificate for a name that was wanted, or none yet."""
+
+    answer: NameAnswer
+
+
 class SnapshotComplete(Struct, frozen=True, tag="snapshot-complete"):
     """All certificates and pending challenges known to the keeper, and whether there is maintenance, have been sent."""
 
@@ -103,10 +116,24 @@ class Acknowledged(Struct, frozen=True, tag="acknowledged"):
     number: int
 
 
+class WantName(Struct, frozen=True, tag="want-name"):
+    """A visitor (numeric address) came for a name that no site lists."""
+
+    name: str
+    client: str
+
+
 ToWorker: TypeAlias = KeeperLink | Drain | ReopenLogs
 ToKeeper: TypeAlias = Configure | WorkerLink | Drain
 ToSupervisor: TypeAlias = Ready | Certified
 KeeperToWorker: TypeAlias = (
-    ServeCertificate | DropCertificate | PresentChallenge | CleanUpChallenge | Maintain | SnapshotComplete
+    ServeCertificate
+    | DropCertificate
+    | PresentChallenge
+    | CleanUpChallenge
+    | Maintain
+    | SnapshotComplete
+    | OfferCertificate
+    | AnswerName
 )
-WorkerToKeeper: TypeAlias = Acknowledged
+WorkerToKeeper: TypeAlias = Acknowledged | WantName

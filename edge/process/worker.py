@@ -25,12 +25,14 @@ from edge.process.event_loop import new_event_loop
 from edge.process.generation import Generation
 from edge.process.messages import (
     Acknowledged,
+    AnswerName,
     CleanUpChallenge,
     Drain,
     DropCertificate,
     KeeperLink,
     KeeperToWorker,
     Maintain,
+    OfferCertificate,
     PresentChallenge,
     Ready,
     ReopenLogs,
@@ -38,6 +40,7 @@ from edge.process.messages import (
     SnapshotComplete,
     ToSupervisor,
     ToWorker,
+    WantName,
     WorkerToKeeper,
 )
 from edge.process.service import BaseContext, Parts, Service
@@ -140,12 +143,14 @@ class Worker:
         self._answers_of_earlier_keepers |= self._answers
         self._answers = set()
         channel: Channel[KeeperToWorker, WorkerToKeeper] = Channel(sock, KeeperToWorker)
+        self._service.use_keeper(None)
         self._keeper = ChannelOnLoop(self._loop, channel, self._keeper_said, self._keeper_gone)
 
     # -- the keeper ---------------------------------------------------------------------------------------------------
 
     def _keeper_gone(self) -> None:
         """Serving goes on; the supervisor starts another one and sends the link to it."""
+        self._service.use_keeper(None)
 
     def _keeper_said(self, message: KeeperToWorker, _attachment: socket.socket | None) -> None:
         match message:
@@ -158,6 +163,10 @@ class Worker:
             case CleanUpChallenge(number):
                 self._answers.discard(number)
                 self._service.clean_up(number)
+            case OfferCertificate(certified_key):
+                self._service.offer_certificate(certified_key)
+            case AnswerName(answer):
+                self._service.answer_name(answer)
             case Maintain(notice):
                 self._service.maintain(notice)
             case SnapshotComplete():
@@ -190,7 +199,12 @@ class Worker:
         for number in self._answers_of_earlier_keepers:
             self._service.clean_up(number)
         self._answers_of_earlier_keepers = set()
+        self._service.use_keeper(self._want)
         if not self._accepting and self._drain_deadline is None:
             self._accepting = True
             self._service.start()
             self._supervisor.send(Ready())
+
+    def _want(self, name: str, client: str) -> None:
+        if self._keeper is not None:
+            self._keeper.send(WantName(name, client))
