@@ -244,9 +244,12 @@ class CertificateTask:
             state = msgspec.structs.replace(state, next_attempt=now + HANDOVER)
             self._record.remember(state)
         tell = log.error if is_for_a_human(failure.error_class, level, state.failures) else log.warning
-        tell("certificate attempt failed", **failure_fields(self.spec.name, failure, state, leaf, now))
+        fields = failure_fields(self.spec.name, failure, state, leaf, now)
         if self._permission is not None:
             self._permission.failed(state)
+            if leaf is None:
+                fields["serving"] = "nothing; who comes for the name is refused"
+        tell("certificate attempt failed", **fields)
 
     def _is_fresh(self, authority: Authority) -> bool:
         """Whether a CA has its turn that has not failed yet: there is no reason to let it wait for the other's failures."""

@@ -43,6 +43,9 @@ WHOLE: Final = ("on_demand",)
 LISTS: Final = (("listen", "bind"), ("listen", "trusted_proxies"))
 """Keys outside sites that hold one value or several."""
 
+LIKENESS: Final = 0.6
+"""Of two keys, from 0 to 1, for one to be taken for a misspelt other. Less, and `domain` would be `on_demand`."""
+
 MOUNTS: Final = ("static", "media", "internal")
 """Keys of a site that hold directories by prefix."""
 
@@ -247,7 +250,7 @@ class _TomlReader:
 
     @staticmethod
     def _unknown(word: str, kind: str, known: Collection[str], present: Collection[str]) -> str:
-        close = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+        close = difflib.get_close_matches(word, known, n=3, cutoff=LIKENESS)
         if close:
             likely = next((each for each in close if each not in present), close[0])
             return f"unknown {kind}; did you mean {likely!r}?"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -43,7 +42,7 @@ class DemandedName:
 
     def __init__(self, name: str, domain: str, pool: NamePool, offer: Callable[[CertifiedKey], None]) -> None:
         self.name = name
-        self.idle_since = time.monotonic()
+        self.idle_since = pool.clock()
         self._domain = domain
         self._pool = pool
         self._offer = offer
@@ -118,7 +117,7 @@ class DemandedName:
 
     def want(self, caller: int, reply: Reply) -> None:
         """Answer now, or as soon as there is an answer."""
-        self.idle_since = time.monotonic()
+        self.idle_since = self._pool.clock()
         if self._is_denied:
             self._look_again()
         if self._certified is not None and self.has_certificate:

@@ -57,7 +57,7 @@ log = get_logger("certs")
 
 
 class NamePool:
-    """The pool of one configuration. All methods are called on the keeper's event loop."""
+    """The pool of one configuration. Made and used on the keeper's event loop."""
 
     def __init__(
         self,
@@ -69,7 +69,6 @@ class NamePool:
         tidying: Callable[[Container[str]], Coroutine[None, None, None]],
         *,
         wall_clock: Callable[[], float] = time.time,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.orders = orders
         self.now = wall_clock
@@ -78,7 +77,7 @@ class NamePool:
         self._ask = ask
         self._make_name = make_name
         self._tidying = tidying
-        self._clock = clock
+        self.clock = asyncio.get_running_loop().time
         self._memo = Memo()
         self._questions = Budget(settings.asks_per_minute, MINUTE, 1)
         self._clients = Budget(ASKS_PER_CLIENT, MINUTE)
@@ -113,8 +112,8 @@ class NamePool:
         domain = self._rules.domain_of(name)
         if domain is None:
             return NameAnswer(name, "refused", self._settings.remember_no)
-        if self._memo.get(name, self._clock()) is False:
-            return NameAnswer(name, "refused", self._memo.lasts(name, self._clock()))
+        if self._memo.get(name, self.clock()) is False:
+            return NameAnswer(name, "refused", self._memo.lasts(name, self.clock()))
         held = self._make_name(name, domain, self)
         if held.load():
             self._hold(held)
@@ -127,7 +126,7 @@ class NamePool:
         return None
 
     def _may_ask(self, client: str) -> bool:
-        now = self._clock()
+        now = self.clock()
         if len(self._waiting) >= MOST_WAITING or self._questions.wait("", now) > 0.0:
             return False
         return self._clients.take(client, now) and self._questions.take("", now)
@@ -162,11 +161,11 @@ class NamePool:
 
     async def is_welcome(self, name: str) -> bool:
         """The answer of the operator's program, as long as it holds. Raises: AskFailed."""
-        verdict = self._memo.get(name, self._clock())
+        verdict = self._memo.get(name, self.clock())
         if verdict is None:
             verdict = await ask_patiently(self._ask, name)
             lasts = self._settings.remember_yes if verdict else self._settings.remember_no
-            self._memo.put(name, is_welcome=verdict, until=self._clock() + lasts)
+            self._memo.put(name, is_welcome=verdict, until=self.clock() + lasts)
         return verdict
 
     def _complain(self, name: str, failure: AskFailed) -> None:
@@ -184,7 +183,7 @@ class NamePool:
 
     def sweep(self) -> None:
         """Let go of what nobody wants any more."""
-        now = self._clock()
+        now = self.clock()
         for held in list(self._names.values()):
             if held.idle_since + (IDLE_SECONDS if held.has_certificate else HOPELESS_SECONDS) <= now:
                 self._names.pop(held.name).end()
