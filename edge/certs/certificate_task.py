@@ -110,7 +110,7 @@ class CertificateTask:
         now = self._record.now()
         due = next_due(self._record.situation, now)
         if due.at > now:
-            await self._sleep(sleep_before(due, now))
+            await self._sleep(sleep_before(due, now, self._rng.random()))
         else:
             await self._perform(due.action)
 

@@ -18,6 +18,7 @@ from typing import Final
 from edge.certs.own import load_own
 from edge.certs.status import CertificateStatus, read_certificates
 from edge.config.address import UpstreamAddress
+from edge.config.on_demand_schema import AskURL
 from edge.config.schema import Config
 from edge.errors import ConfigError, StartError
 from edge.net.listening import close_listeners, open_listeners
@@ -48,7 +49,13 @@ def find_complaints(config: Config) -> list[str]:
 
 def find_warnings(config: Config) -> list[str]:
     """What would go wrong if edge were started now, one sentence each."""
-    found = [*_ports(config), *_upstreams(config), *_storage(config.storage), *_unreadable_directories(config)]
+    found = [
+        *_ports(config),
+        *_upstreams(config),
+        *_ask(config),
+        *_storage(config.storage),
+        *_unreadable_directories(config),
+    ]
     return list(dict.fromkeys(found))
 
 
@@ -66,6 +73,14 @@ def _upstreams(config: Config) -> Iterator[str]:
             problem = upstream_problem(address)
             if problem:
                 yield f"upstream {address} {problem}"
+
+
+def _ask(config: Config) -> Iterator[str]:
+    """Who says which names are welcome."""
+    if config.on_demand is not None and isinstance(config.on_demand.ask, AskURL):
+        problem = upstream_problem(config.on_demand.ask.address)
+        if problem:
+            yield f"[on_demand] ask: {config.on_demand.ask} {problem}"
 
 
 def upstream_problem(address: UpstreamAddress) -> str:

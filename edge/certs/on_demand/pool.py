@@ -13,6 +13,7 @@ names in memory.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Container, Coroutine
@@ -129,7 +130,7 @@ class NamePool:
         now = self.clock()
         if len(self._waiting) >= MOST_WAITING or self._questions.wait("", now) > 0.0:
             return False
-        return self._clients.take(client, now) and self._questions.take("", now)
+        return self._clients.take(network_of(client), now) and self._questions.take("", now)
 
     def _keep(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -207,3 +208,12 @@ class NamePool:
         self._names.clear()
         await asyncio.gather(*tasks, *(task for task in ended if task is not None), return_exceptions=True)
         await self._ask.close()
+
+
+def network_of(client: str) -> str:
+    """What counts as one client: an IPv4 address, or the /64 that an IPv6 host chooses its addresses from."""
+    try:
+        address = ipaddress.ip_address(client)
+    except ValueError:
+        return ""
+    return str(address) if address.version == 4 else str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))

@@ -344,3 +344,18 @@ def test_what_nobody_will_want_again_leaves_the_disk(ask: ScriptedAsk) -> None:
         assert not on_disk(SHOP)
 
     play(scene, ask)
+
+
+@pytest.mark.parametrize(
+    ("client", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("", ""),
+        ("x" * 60_000, ""),
+    ],
+)
+def test_a_client_is_an_address_or_a_network_of_one(client: str, network: str) -> None:
+    """An IPv6 host has as many addresses as it likes; a worker that lies cannot fill the memory with clients."""
+    assert pool.network_of(client) == network
