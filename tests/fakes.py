@@ -27,6 +27,7 @@ class FakeExchange:
         self.receiver: Receiver | None = None
         self.upstream_seconds = -1.0
         self.held_seconds = 0.0
+        self.cache_verdict = ""
         self.request_id = "0123456789abcdef" * 2
         self.head: ResponseHead | None = None
         self.interim: list[tuple[int, Fields]] = []

@@ -69,6 +69,13 @@ def end_maintenance(storage: str) -> bool:
     return end(storage)
 
 
+def purge_cache(storage: str, site: str, pattern: str) -> bool:
+    """Forget stored responses; whether a running edge has followed. Raises: StorageError."""
+    from edge.process.purge import purge_cache as purge  # noqa: PLC0415
+
+    return purge(storage, site, pattern)
+
+
 @dataclass(frozen=True)
 class Actions:
     """The outside of the commands. (No msgspec here: this is imported for `--help` too.)"""
@@ -79,3 +86,4 @@ class Actions:
     read_certificates: Callable[[str], list[CertificateStatus]] = read_certificates
     begin_maintenance: Callable[[str, MaintenanceNotice], None] = begin_maintenance
     end_maintenance: Callable[[str], bool] = end_maintenance
+    purge_cache: Callable[[str, str, str], bool] = purge_cache

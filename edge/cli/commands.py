@@ -1,4 +1,5 @@
-"""`edge run`, `edge check`, `edge certs`, `edge hash-password`, `edge version`; `edge maintenance` has a module of its own.
+"""`edge run`, `edge check`, `edge certs`, `edge hash-password`, `edge version`; `edge maintenance` and `edge cache`
+have modules of their own.
 
 A command returns its exit status and raises the errors of `edge.errors`; `main` turns those into words. Data goes to standard
 output, talk to standard error.
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from edge.cli.actions import Actions
+from edge.cli.cache import cache
 from edge.cli.grouped_help import SETTINGS, GroupedCommand, option
 from edge.cli.maintenance import maintenance
 from edge.cli.options import add_options, takes_flags
@@ -125,6 +127,7 @@ def _service_hint(directory: str) -> str:
 
 
 command_line.add_command(maintenance)
+command_line.add_command(cache)
 
 
 @command_line.command("hash-password", cls=GroupedCommand, context_settings=SETTINGS)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from edge.config.caching import resolve_cache_storage
 from edge.config.certificate_options import with_options
 from edge.config.files import storage_directory
 from edge.config.flags import Flags, settings_of_flags
@@ -75,6 +76,7 @@ def _resolve(raw: RawSettings, environ: Mapping[str, str], complaints: Complaint
         listen=resolve_listen(raw, storage, complaints),
         acme=resolve_acme(raw, environ, complaints),
         log=resolve_log(raw, complaints),
+        cache=resolve_cache_storage(raw, complaints),
         workers=complaints.attempt_or(raw.workers, parse_workers, 0) or default_workers(),
         user=complaints.attempt_or(raw.user, parse_user, default.user),
         http2_engine=complaints.attempt_or(raw.http2_engine, one_of(ENGINES), default.http2_engine),

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
-from edge.config.toml_rules import AuthTable, HeadersTable, RouteTable, RulesTable
+from edge.config.toml_rules import AuthTable, CacheTable, HeadersTable, RouteTable, RulesTable
 
 KeyType: TypeAlias = Literal["p256", "p384", "rsa2048", "rsa3072", "rsa4096"]
 Challenge: TypeAlias = Literal["auto", "http-01", "tls-alpn-01", "dns-01", "dns-persist-01"]
@@ -23,8 +23,9 @@ class SiteTable(RulesTable, frozen=True):
     """Host names, wildcards (`*.example.com`) and IP addresses. May be left out in the only site: then `localhost`."""
 
     upstream: str | list[str] | UnsetType = UNSET
-    """Origins for everything that no static mount answers: `127.0.0.1:8000`, `http://host:port`, `unix:/run/app.sock`; with a
-    share of the requests: `"127.0.0.1:8001 weight=2"`. `https://app.internal:8443` is verified."""
+    """Origins for everything that no static mount answers: `127.0.0.1:8000`, `http://host:port`, `unix:/run/app.sock`,
+    `uwsgi://host:port`, `uwsgi+unix:/run/app.sock`; with a share of the requests: `"127.0.0.1:8001 weight=2"`.
+    `https://app.internal:8443` is verified."""
 
     upstream_ca: str | UnsetType = UNSET
     """PEM file with extra trust roots for `https://` upstreams. Default: the system's roots alone."""
@@ -270,6 +271,19 @@ class LogTable(Struct, frozen=True):
     """Default `auto`: text on a terminal, JSON lines otherwise."""
 
 
+class CacheStorageTable(Struct, frozen=True):
+    """`[cache]`: where responses are kept, for all sites and workers together. Used only if a site or route has `cache`."""
+
+    memory: int | str | UnsetType = UNSET
+    """How much memory they may take. Default: `"64M"`. Not together with `disk`, whose hot files the system keeps in memory."""
+
+    disk: str | UnsetType = UNSET
+    """Directory on a disk, which keeps them over a restart. By default they are in memory."""
+
+    disk_size: int | str | UnsetType = UNSET
+    """How much of the disk they may take. Default: `"1G"`."""
+
+
 class ServerTable(Struct, frozen=True):
     """`[server]`: the processes."""
 
@@ -286,7 +300,7 @@ class ServerTable(Struct, frozen=True):
     """Default `auto`: ngh2 where it is installed, else h2."""
 
     loop: Literal["auto", "asyncio", "uvloop"] | UnsetType = UNSET
-    """Default `auto`: asyncio."""
+    """Default `auto`: uvloop where it is installed, else asyncio."""
 
     drain_seconds: float | UnsetType = UNSET
     """Seconds from a stop or reload until what is still in flight is cut. Default: 30."""
@@ -297,12 +311,13 @@ TABLES: Final[dict[str, type[Struct]]] = {
     "listen": ListenTable,
     "acme": AcmeTable,
     "on_demand": OnDemandTable,
+    "cache": CacheStorageTable,
     "log": LogTable,
     "server": ServerTable,
 }
 """Table name → its type. `site` is an array of tables, the others occur once."""
 
-INNER_TABLES: Final[dict[str, type[Struct]]] = {"headers": HeadersTable, "auth": AuthTable}
+INNER_TABLES: Final[dict[str, type[Struct]]] = {"headers": HeadersTable, "auth": AuthTable, "cache": CacheTable}
 """Tables inside a site or a route: key → type."""
 
 

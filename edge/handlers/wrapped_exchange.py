@@ -69,6 +69,15 @@ class WrappedExchange:
         self.inner.held_seconds = seconds
 
     @property
+    def cache_verdict(self) -> str:
+        """For the access log."""
+        return self.inner.cache_verdict
+
+    @cache_verdict.setter
+    def cache_verdict(self, verdict: str) -> None:
+        self.inner.cache_verdict = verdict
+
+    @property
     def request_id(self) -> str:
         """The id of the request."""
         return self.inner.request_id

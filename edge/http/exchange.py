@@ -72,6 +72,9 @@ class Exchange(Protocol):
     held_seconds: float
     """For the access log: how long the request waited for an origin to come back; 0 when it did not have to."""
 
+    cache_verdict: str
+    """For the access log: what a cache made of the request (`hit`, `miss`, …); "" without one."""
+
     @property
     def request_id(self) -> str:
         """The same in upstream request, response, log and error page: 32 hexadecimal digits, made on first use, or the id

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -29,6 +29,7 @@ from edge.config.ca_settings import STAGING
 from edge.config.schema import Acme, Config, Listen
 from edge.errors import StartError
 from edge.handlers.acme_challenge import ChallengeTable
+from edge.handlers.cache.shared import SharedCache
 from edge.handlers.client_identity import ClientIdentity
 from edge.handlers.error_page import respond_error
 from edge.handlers.maintenance import MaintenanceSwitch
@@ -42,7 +43,7 @@ from edge.http.exchange import Handler
 from edge.http.networks import Networks
 from edge.net.deadlines import Deadlines
 from edge.net.listening import ListeningSocket
-from edge.process.build_site import Surroundings, build_site
+from edge.process.build_site import ResponseCache, Surroundings, build_site
 from edge.process.service import BaseContext
 from edge.process.worker_service import WorkerService
 from edge.server.challenge_gate import ChallengeGate
@@ -67,17 +68,21 @@ def build_service(
     base_context: BaseContext,
     loop: asyncio.AbstractEventLoop,
     rates: RateTable | None = None,
+    cache: SharedCache | None = None,
 ) -> WorkerService:
     """Everything that a worker runs; nothing is accepted before `start`. Raises: StartError, ConfigError.
 
-    `rates` is what workers share about their clients; without one this worker counts for itself.
+    `rates` is what workers share about their clients, `cache` what they share of responses; without them this worker counts and
+    keeps for itself.
     """
     deadlines = Deadlines()
     closers: list[Callable[[], None]] = []
 
     # What answers.
     maintenance = MaintenanceSwitch()
-    around = Surroundings(loop, deadlines, rates or RateTable(), maintenance, config.listen.https_port, closers)
+    responses = _open_cache(config, cache, loop, closers)
+    port = config.listen.https_port
+    around = Surroundings(loop, deadlines, rates or RateTable(), maintenance, port, closers, responses=responses)
     sites = [(site.names, build_site(site, around)) for site in config.sites]
     names = ServedNames({name: routes for own_names, routes in sites for name in own_names})
     on_demand = next((routes for site, (_, routes) in zip(config.sites, sites, strict=True) if site.on_demand), None)
@@ -85,7 +90,7 @@ def build_service(
     challenges = ChallengeTable()
     selector = Selector(base_context, config.names[0])
     desk = NameDesk(selector, loop) if on_demand is not None else None
-    redirect = Redirect(names, config.listen.https_port)
+    redirect = Redirect(names, port)
     plain_http = PlainHTTP(challenges, routing, SettingUp(names, redirect, desk.look_up) if desk else redirect)
 
     # What speaks.
@@ -107,7 +112,39 @@ def build_service(
 
     # Where it comes in.
     entries = [Listener(each.sock, accept_secure if each.tls else accept_plain, loop) for each in listeners]
-    return WorkerService(server, entries, selector, challenges, maintenance, deadlines, access_log, closers, desk)
+    purge = responses.purge if responses else None
+    return WorkerService(
+        server,
+        entries,
+        selector,
+        challenges,
+        maintenance,
+        deadlines,
+        access_log,
+        closers,
+        around.upstreams,
+        purge,
+        desk,
+    )
+
+
+def _open_cache(
+    config: Config, shared: SharedCache | None, loop: asyncio.AbstractEventLoop, closers: list[Callable[[], None]]
+) -> ResponseCache | None:
+    """Where responses are kept; None when no part of a site wants it."""
+    if not any(rules.cache for site in config.sites for rules in (site, *site.routes)):
+        return None
+    shared = shared or SharedCache()
+    opened = shared.open(config.cache)
+    closers.append(opened.close)
+    _take_over(loop, opened.store.leftovers())
+    return ResponseCache(opened.store, shared.claims)
+
+
+def _take_over(loop: asyncio.AbstractEventLoop, steps: Iterator[None]) -> None:
+    """One step in each turn of the loop."""
+    if next(steps, steps) is None:
+        loop.call_soon(_take_over, loop, steps)
 
 
 def _identified(handler: Handler, listen: Listen) -> Handler:
@@ -140,6 +177,7 @@ def _recorder(access_log: AccessLog) -> Record | None:
             exchange.upstream_seconds,
             exchange.request_id,
             exchange.held_seconds,
+            exchange.cache_verdict,
         )
 
     return record

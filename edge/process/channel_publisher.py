@@ -16,6 +16,7 @@ from typing import Final, Literal, TypeAlias
 
 from edge.certs.publisher import ChallengeAnswer
 from edge.config.maintenance import MaintenanceNotice
+from edge.config.purge import Purge
 from edge.config.schema import Config
 from edge.errors import CertificateError
 from edge.process.channel import MAX_PACKET, Channel, MessageTooLarge
@@ -29,6 +30,7 @@ from edge.process.messages import (
     Maintain,
     OfferCertificate,
     PresentChallenge,
+    PurgeCache,
     ServeCertificate,
     SnapshotComplete,
     WantName,
@@ -69,6 +71,7 @@ class ChannelPublisher:
         self.wanted: Callable[[str, str, int, Reply], None] = refuse
         """Called with name, client, worker and whom to tell when a worker's visitor wants a name that no site lists."""
         self._notice: MaintenanceNotice | None = None
+        self._purges: tuple[Purge, ...] = ()
         self._links: dict[int, ChannelOnLoop[WorkerToKeeper, KeeperToWorker]] = {}
         self._certificates: dict[tuple[str, ...], CertifiedKey] = {}
         """By their names, in the order in which workers must hear of them."""
@@ -103,13 +106,23 @@ class ChannelPublisher:
             presentation.changed.set()
         if self._loaded:
             self._send(worker, Maintain(self._notice))
+            if self._purges:
+                self._send(worker, PurgeCache(self._purges))
             self._send(worker, SnapshotComplete())
 
     def loaded(self) -> None:
         """Everything on disk has been published: workers that wait for it may begin to serve."""
         self._loaded = True
         self._broadcast(Maintain(self._notice))  # also when there is none: an earlier keeper may have said otherwise
+        if self._purges:
+            self._broadcast(PurgeCache(self._purges))
         self._broadcast(SnapshotComplete())
+
+    def purge(self, purges: tuple[Purge, ...]) -> None:
+        """What the response cache must not use, all of it."""
+        self._purges = purges
+        if self._loaded:
+            self._broadcast(PurgeCache(purges))
 
     def maintain(self, notice: MaintenanceNotice | None) -> None:
         """Maintenance begins, changes, or with None ends."""

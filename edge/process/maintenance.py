@@ -6,7 +6,6 @@ it outlives restarts of everything, and the command works while edge is stopped.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -67,12 +66,6 @@ class MaintenanceWatch:
         self._changed = changed
         self._notice: MaintenanceNotice | None = None
         self._problem = ""
-
-    async def run(self) -> None:
-        """Look for ever."""
-        while True:
-            await asyncio.sleep(INTERVAL)
-            self.look()
 
     def look(self) -> None:
         """Look once. What cannot be read changes nothing: neither does it open a site nor close one."""

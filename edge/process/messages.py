@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from edge.certs.publisher import HTTP01, TLSALPN01
 from edge.config.maintenance import MaintenanceNotice
+from edge.config.moves import Move
+from edge.config.purge import Purge
 from edge.config.schema import Config
 from edge.tls.certified_key import CertifiedKey
 from edge.tls.name_answer import NameAnswer
@@ -40,6 +42,12 @@ class Drain(Struct, frozen=True, tag="drain"):
     """To a worker: take nothing new, finish what is in flight within `seconds`, then exit. To the keeper: stop."""
 
     seconds: float
+
+
+class Moved(Struct, frozen=True, tag="moved"):
+    """To a worker of an earlier generation: an application of its is elsewhere."""
+
+    move: Move
 
 
 class ReopenLogs(Struct, frozen=True, tag="reopen-logs"):
@@ -103,8 +111,14 @@ class AnswerName(Struct, frozen=True, tag="answer-name"):
     answer: NameAnswer
 
 
+class PurgeCache(Struct, frozen=True, tag="purge-cache"):
+    """Use nothing from the response cache that these cover; they replace those of an earlier message."""
+
+    purges: tuple[Purge, ...]
+
+
 class SnapshotComplete(Struct, frozen=True, tag="snapshot-complete"):
-    """All certificates and pending challenges known to the keeper, and whether there is maintenance, have been sent."""
+    """All certificates and pending challenges known to the keeper, maintenance and purges have been sent."""
 
 
 # -- worker → keeper --------------------------------------------------------------------------------------------------
@@ -123,7 +137,7 @@ class WantName(Struct, frozen=True, tag="want-name"):
     client: str
 
 
-ToWorker: TypeAlias = KeeperLink | Drain | ReopenLogs
+ToWorker: TypeAlias = KeeperLink | Drain | Moved | ReopenLogs
 ToKeeper: TypeAlias = Configure | WorkerLink | Drain
 ToSupervisor: TypeAlias = Ready | Certified
 KeeperToWorker: TypeAlias = (
@@ -132,6 +146,7 @@ KeeperToWorker: TypeAlias = (
     | PresentChallenge
     | CleanUpChallenge
     | Maintain
+    | PurgeCache
     | SnapshotComplete
     | OfferCertificate
     | AnswerName

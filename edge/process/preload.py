@@ -26,5 +26,7 @@ def preload(config: Config) -> None:
     http2_engine_factory(config.http2_engine)
     if any(rules.compress != "never" for site in config.sites for rules in (site, *site.routes)):
         importlib.import_module("edge.handlers.compress")
+    if any(rules.cache for site in config.sites for rules in (site, *site.routes)):
+        importlib.import_module("edge.handlers.cache.handler")
     for name in LOADED_LATE:
         importlib.import_module(name)

@@ -32,8 +32,10 @@ from edge.process.messages import (
     KeeperLink,
     KeeperToWorker,
     Maintain,
+    Moved,
     OfferCertificate,
     PresentChallenge,
+    PurgeCache,
     Ready,
     ReopenLogs,
     ServeCertificate,
@@ -49,6 +51,9 @@ from edge.telemetry.logs import get_logger
 from edge.tls.certified_key import CertifiedKey
 
 EXIT_OK: Final = 0
+
+LAST_WORDS: Final = 2 * TICK
+"""Seconds before the drain deadline in which whoever still waits for an application is answered: one tick comes in any case."""
 
 log = get_logger("process")
 
@@ -111,7 +116,10 @@ class Worker:
         if self._drain_deadline is None:
             return
         if not self._service.is_drained:
-            if self._loop.time() < self._drain_deadline:
+            left = self._drain_deadline - self._loop.time()
+            if 0 < left <= LAST_WORDS:
+                self._service.answer_waiting()
+            if left > 0:
                 return
             log.warning("drain deadline passed, ending what is in flight", pid=os.getpid())
             self._service.abort_all()
@@ -130,6 +138,8 @@ class Worker:
                 self._link_keeper(attachment)
             case Drain(seconds):
                 self.drain(seconds)
+            case Moved(move):
+                self._service.move_upstream(move)
             case ReopenLogs():
                 self._service.reopen_logs()
 
@@ -169,6 +179,8 @@ class Worker:
                 self._service.answer_name(answer)
             case Maintain(notice):
                 self._service.maintain(notice)
+            case PurgeCache(purges):
+                self._service.purge(purges)
             case SnapshotComplete():
                 self._snapshot_complete()
 

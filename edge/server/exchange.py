@@ -27,6 +27,7 @@ class ServerExchange:
         "_connection",
         "_request_id",
         "body",
+        "cache_verdict",
         "held_seconds",
         "peer",
         "receiver",
@@ -45,6 +46,7 @@ class ServerExchange:
         self.receiver: Receiver | None = None
         self.upstream_seconds = -1.0
         self.held_seconds = 0.0
+        self.cache_verdict = ""
         self.stream_id = stream_id
         self.status = 0
         """Of the final response head; 0 until it is sent."""
@@ -68,7 +70,9 @@ class ServerExchange:
     def request_id(self) -> str:
         """32 hexadecimal digits, made on first use, unless a trusted proxy named one."""
         if not self._request_id:
-            self._request_id = f"{getrandbits(128):032x}"  # unique is enough; nobody may rely on its being secret
+            self._request_id = (
+                getrandbits(128).to_bytes(16, "big").hex()
+            )  # unique is enough; nobody may rely on its being secret
         return self._request_id
 
     @property

@@ -27,6 +27,8 @@ class FakeWorld:
     reload: Callable[[], Config] | None = None
     storage: str = ""
     notice: MaintenanceNotice | None = None
+    purged: tuple[str, str] | None = None
+    runs: bool = True
 
     def run(self, config: Config, reload: Callable[[], Config]) -> int:
         self.configs.append(config)
@@ -49,6 +51,10 @@ class FakeWorld:
         self.storage, self.notice = storage, None
         return was_on
 
+    def purge_cache(self, storage: str, site: str, pattern: str) -> bool:
+        self.storage, self.purged = storage, (site, pattern)
+        return self.runs
+
     def actions(self) -> Actions:
         return Actions(
             run=self.run,
@@ -57,6 +63,7 @@ class FakeWorld:
             read_certificates=self.read_certificates,
             begin_maintenance=self.begin_maintenance,
             end_maintenance=self.end_maintenance,
+            purge_cache=self.purge_cache,
         )
 
 

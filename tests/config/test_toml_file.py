@@ -15,7 +15,7 @@ from tests.config.workspace import complaints_about, write
 
 GOLDEN = [
     ("[listn]\n", "edge.toml:1: listn: unknown table; did you mean 'listen'?"),
-    ("domain = 'a.test'\n", "edge.toml:1: domain: unknown table; known are site, listen, acme, on_demand, log, server"),
+    ("domain = 'a.test'\n", "edge.toml:1: domain: unknown table; known are site, listen, acme, on_demand, cache, log, server"),
     ("\n[listen]\nhttps_prt = 1\n", "edge.toml:3: listen.https_prt: unknown key; did you mean 'https_port'?"),
     ("[listen]\nhttp_port = '80'\n", "edge.toml:2: listen.http_port: write a whole number, not text in quotes"),
     ("[listen]\nhttp_port = true\n", "edge.toml:2: listen.http_port: write a whole number, not true or false"),
@@ -76,7 +76,7 @@ def test_keys_are_located_in_every_kind_of_table() -> None:
 
 
 @given(st.text(alphabet=st.sampled_from("[]{}=.\"'\n #abc1site_"), max_size=60))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_text_is_settings_or_complaints(tmp_path: Path, text: str) -> None:
     """No text makes the reader fail in another way."""
     found = Complaints()

@@ -49,6 +49,7 @@ class ReadersMachine:
             read_certificates=lambda storage: [],
             begin_maintenance=lambda storage, notice: None,
             end_maintenance=lambda storage: True,
+            purge_cache=lambda storage, site, pattern: True,
         )
         status = execute(arguments, nothing)
         assert status == 0, capsys.readouterr().err

@@ -12,6 +12,8 @@ from typing import Any
 
 from edge.certs.publisher import HTTP01, ChallengeAnswer, Publisher
 from edge.config.maintenance import MaintenanceNotice
+from edge.config.moves import Move
+from edge.config.purge import Purge
 from edge.config.schema import Config
 from edge.errors import CertificateError, StartError
 from edge.net.listening import ListeningSocket
@@ -64,7 +66,9 @@ class SampleService:
         self.certificates: dict[tuple[str, ...], CertifiedKey] = {}
         self.answers: dict[int, ChallengeAnswer] = {}
         self.reopened = 0
+        self.moves: list[Move] = []
         self.notice: MaintenanceNotice | None = None
+        self.purges: tuple[Purge, ...] = ()
         self.watched: list[socket.socket] = []
 
     def status(self) -> dict[str, Any]:
@@ -100,6 +104,12 @@ class SampleService:
     def is_drained(self) -> bool:
         return not self.connections
 
+    def move_upstream(self, move: Move) -> None:
+        self.moves.append(move)
+
+    def answer_waiting(self) -> None:
+        pass
+
     def abort_all(self) -> None:
         for connection in list(self.connections):
             connection.close()
@@ -129,6 +139,9 @@ class SampleService:
 
     def maintain(self, notice: MaintenanceNotice | None) -> None:
         self.notice = notice
+
+    def purge(self, purges: tuple[Purge, ...]) -> None:
+        self.purges = purges
 
     def reopen_logs(self) -> None:
         self.reopened += 1
