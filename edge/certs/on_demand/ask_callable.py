@@ -100,7 +100,9 @@ class AskByCall:
                 **rights_of(self._user),
             )
         except OSError as exc:
-            raise AskFailed(f"{self._settings}: no process can be started: {(exc.strerror or '').lower()}") from exc
+            who = f" as {self._user}" if rights_of(self._user) else ""
+            reason = (exc.strerror or "it cannot be run").lower()
+            raise AskFailed(f"{self._settings}: {sys.executable} cannot be started{who}: {reason}") from exc
         try:
             async with asyncio.timeout(IMPORT_TIMEOUT):
                 line = await self._line(child)
