@@ -33,8 +33,10 @@ class FakeExchange:
         self.interim: list[tuple[int, Fields]] = []
         self.slices: list[bytes] = []
         self.is_ended = False
+        self.trailers: Fields = ()
         self.abort_reason: str | None = None
         self.is_body_paused = False
+        self.may_body_rest = False
         self._capacity = capacity
         self._sent = 0
 
@@ -77,7 +79,7 @@ class FakeExchange:
             self.slices.append(bytes(data))
             self._sent += len(data)
 
-    def end(self) -> None:
+    def end(self, trailers: Fields = ()) -> None:
         assert self.head is not None, "an end without a head"
         assert not self.is_over, "two ends"
         announced = self.head.content_length
@@ -85,6 +87,7 @@ class FakeExchange:
             self.abort_reason = "length-mismatch"
         else:
             self.is_ended = True
+            self.trailers = trailers
 
     def respond(self, head: ResponseHead, body: Buffer = b"") -> None:
         self.send_head(head)
@@ -100,6 +103,9 @@ class FakeExchange:
 
     def resume_body(self) -> None:
         self.is_body_paused = False
+
+    def let_body_rest(self) -> None:
+        self.may_body_rest = True
 
     # -- for tests ----------------------------------------------------------------------------------------------------
 

@@ -119,7 +119,7 @@ def certs(actions: Actions, config: str | None, storage: str | None, as_json: bo
 
 
 def _service_hint(directory: str) -> str:
-    from edge.config.load import SYSTEM_STORAGE  # noqa: PLC0415
+    from edge.config.storage_setting import SYSTEM_STORAGE  # noqa: PLC0415
 
     if os.geteuid() == 0 or directory == SYSTEM_STORAGE:
         return ""

@@ -25,7 +25,7 @@ class SiteTable(RulesTable, frozen=True):
     upstream: str | list[str] | UnsetType = UNSET
     """Origins for everything that no static mount answers: `127.0.0.1:8000`, `http://host:port`, `unix:/run/app.sock`,
     `uwsgi://host:port`, `uwsgi+unix:/run/app.sock`; with a share of the requests: `"127.0.0.1:8001 weight=2"`.
-    `https://app.internal:8443` is verified."""
+    `https://app.internal:8443` is verified. `h2c://host:port` and `h2c+unix:/run/app.sock` speak HTTP/2 without TLS, for gRPC."""
 
     upstream_ca: str | UnsetType = UNSET
     """PEM file with extra trust roots for `https://` upstreams. Default: the system's roots alone."""
@@ -288,7 +288,8 @@ class ServerTable(Struct, frozen=True):
     """`[server]`: the processes."""
 
     storage: str | UnsetType = UNSET
-    """Directory of certificates, accounts and state. Default: `/var/lib/edge` as root, else `$XDG_DATA_HOME/edge`."""
+    """Directory of certificates, accounts and state. Default: `/var/lib/edge` as root, else `$XDG_DATA_HOME/edge`. For several
+    machines the URL of a server, like `postgresql://edge@db.internal/edge?password_file=/etc/edge/db-password`."""
 
     workers: int | UnsetType = UNSET
     """Serving processes. Default: one per CPU that edge may use."""

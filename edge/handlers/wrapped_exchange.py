@@ -118,9 +118,9 @@ class WrappedExchange:
         """Append body bytes."""
         self.inner.send_body(data)
 
-    def end(self) -> None:
+    def end(self, trailers: Fields = ()) -> None:
         """The response is complete."""
-        self.inner.end()
+        self.inner.end(trailers)
 
     def respond(self, head: ResponseHead, body: Buffer = b"") -> None:
         """The whole response in one call."""
@@ -139,3 +139,7 @@ class WrappedExchange:
     def resume_body(self) -> None:
         """Deliver it again."""
         self.inner.resume_body()
+
+    def let_body_rest(self) -> None:
+        """It may be silent."""
+        self.inner.let_body_rest()

@@ -12,7 +12,7 @@ happen on the event loop's thread.
       Receiver.exchange_aborted()     … the far end is gone or too slow; nothing follows, the exchange is dead
 
     exchange.respond(head, body)      the whole response in one call (the hot path)
-    exchange.send_head(head) … send_body(data)* … end()
+    exchange.send_head(head) … send_body(data)* … end(trailers)
     exchange.open_tunnel(fields)      instead of send_head, for a request with `upgrade`; then bytes both ways, and `end`
     exchange.abort(reason)            a response that cannot be finished: RST_STREAM, or a closed connection; never a clean end
 """
@@ -113,8 +113,11 @@ class Exchange(Protocol):
 
         The buffer must not change afterwards."""
 
-    def end(self) -> None:
-        """The response is complete. A body shorter or longer than its content_length aborts the exchange instead."""
+    def end(self, trailers: Fields = ()) -> None:
+        """The response is complete. A body shorter or longer than its content_length aborts the exchange instead.
+
+        `trailers` have passed `edge.http.trailers`. They are left out where the client cannot tell them from the body or has
+        not asked for them: in HTTP/1.1 without chunks or without `accepts_trailers`."""
 
     def respond(self, head: ResponseHead, body: Buffer = b"") -> None:
         """`send_head`, `send_body`, `end` in one call."""
@@ -127,6 +130,9 @@ class Exchange(Protocol):
 
     def resume_body(self) -> None:
         """Deliver the request body again."""
+
+    def let_body_rest(self) -> None:
+        """The request body is a stream that may be silent: no deadline and no least rate for it."""
 
 
 Handler: TypeAlias = Callable[[Exchange], None]

@@ -22,11 +22,13 @@ from edge.certs.dns.records import DNSRecords
 from edge.certs.issuer import Issuer
 from edge.certs.local_ca import LocalIssuer
 from edge.certs.manager import Manager
+from edge.certs.nodes import Nodes
 from edge.certs.publisher import Publisher
 from edge.certs.reachability import observe
 from edge.config.acme_schema import CA
 from edge.config.ca_settings import STAGING
 from edge.config.schema import Acme, Config, Listen
+from edge.config.storage_setting import server_of
 from edge.errors import StartError
 from edge.handlers.acme_challenge import ChallengeTable
 from edge.handlers.cache.shared import SharedCache
@@ -54,6 +56,7 @@ from edge.server.proxy_gate import ProxyGate
 from edge.server.server import Record, Server
 from edge.storage.contract import Storage
 from edge.storage.filesystem import FileSystemStorage
+from edge.storage.opening import node_name, open_server
 from edge.telemetry.access_log import AccessLog
 from edge.tls.name_desk import NameDesk
 from edge.tls.selector import Selector
@@ -184,14 +187,23 @@ def _recorder(access_log: AccessLog) -> Record | None:
 
 
 def build_manager(config: Config, publisher: Publisher) -> Manager:
-    """The keeper's certificate manager, over the storage directory."""
-    storage = FileSystemStorage(Path(config.storage))
+    """The keeper's certificate manager, over its storage. Raises: ConfigError, StorageError."""
+    where = server_of(config.storage)
+    storage: Storage = FileSystemStorage(Path(config.storage))
+    nodes: Nodes | None = None
+    copies: Storage | None = None
+    if where is not None:
+        storage = shared = open_server(where)
+        nodes = Nodes(shared, publisher, node_name())
+        copies = FileSystemStorage(Path(where.local, "copies"))
     return Manager(
         config,
         storage,
         publisher,
         public=partial(_public_issuers, storage),
         local=LocalIssuer(storage, time.time),
+        nodes=nodes,
+        copies=copies,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from edge.config.schema import Config
+from edge.config.storage_setting import local_directory
 from edge.errors import ConfigError
 from edge.net.listening import ListeningSocket, open_listeners
 from edge.process.channel import MessageTooLarge, encode
@@ -45,7 +46,7 @@ def prepare(config: Config, predecessor: Generation | None = None) -> Generation
         raise ConfigError(
             [f"--storage: stays {predecessor.config.storage} until edge is started anew; a reload cannot move it"]
         )
-    provide_storage(config.storage)
+    provide_storage(local_directory(config.storage))
     provide_access_log(config.log.access, account)
     provide_cache(config.cache.disk, account)
     listeners = open_listeners(config.listen, predecessor.listeners if predecessor else ())

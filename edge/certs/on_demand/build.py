@@ -35,6 +35,7 @@ REFILL_SECONDS: Final = 72.0
 def build_pool(
     config: Config,
     storage: Storage,
+    copies: Storage | None,
     publisher: Publisher,
     authorities: Iterable[Authority],
     wall_clock: Callable[[], float],
@@ -53,7 +54,8 @@ def build_pool(
         held = DemandedName(name, domain, pool, publisher.offer)
         first, *others = (authority.name for authority in paced)
         store = CertificateStore(storage, spec.directory, spec.names)
-        record = CertificateRecord(spec, store, held, first, wall_clock, tuple(others))
+        copy = CertificateStore(copies, spec.directory, spec.names) if copies else None
+        record = CertificateRecord(spec, store, held, first, wall_clock, tuple(others), copy)
         held.attach(record, CertificateTask(record, paced, publisher, rng, held))
         return held
 

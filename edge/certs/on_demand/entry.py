@@ -11,7 +11,6 @@ from edge.certs.issuer import ErrorClass
 from edge.certs.on_demand.ask import AskFailed
 from edge.certs.record import CertificateRecord
 from edge.certs.state import CertificateState
-from edge.errors import StorageError
 from edge.telemetry.logs import get_logger
 from edge.tls.certified_key import CertifiedKey
 from edge.tls.name_answer import NameAnswer, Reply
@@ -63,6 +62,11 @@ class DemandedName:
         """To be called once, before anything else: they and this object know each other."""
         self._record = record
         self._task = task
+        self.area = f"certs/{record.spec.directory}"
+
+    def look(self) -> None:
+        """Somebody has changed what is stored about this name."""
+        self._task.look()
 
     @property
     def has_certificate(self) -> bool:
@@ -78,11 +82,7 @@ class DemandedName:
         """Take what is on disk; whether that can be served. Then the certificate is kept alive from now on.
 
         A name that has never had one leaves no trace on disk: nobody has said that it is welcome."""
-        try:
-            if not self._record.store.generations():
-                return False
-        except StorageError as exc:
-            log.warning("storage unreadable", name=self.name, cause=str(exc))
+        if not self._record.is_on_disk():
             return False
         self._load()
         if self.has_certificate:

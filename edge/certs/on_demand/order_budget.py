@@ -1,6 +1,7 @@
 """How many certificates are ordered on demand: for each registrable domain in a week, and for all in an hour.
 
-Kept in `limits/on-demand.json`: a keeper that is restarted again and again does not get a new budget each time.
+Kept in `limits/on-demand.json`: a keeper that is restarted again and again does not get a new budget each time, and nodes that
+share a storage share the budget.
 """
 
 from __future__ import annotations
@@ -43,12 +44,13 @@ class OrderBudget:
         self._storage = storage
         self._hour = Budget(settings.orders_per_hour, HOUR, 1)
         self._week = Budget(settings.orders_per_domain, WEEK, MOST_DOMAINS)
-        kept = self._load()
-        self._hour.restore(kept.hour, now)
-        self._week.restore(kept.week, now)
+        self._is_saved = True
+        self._restore(now)
 
     def take(self, domain: str, now: float) -> float:
         """Take one order for a name of `domain`; 0.0, or the seconds to wait before asking again when there is none."""
+        if self._is_saved:  # other nodes may have taken some
+            self._restore(now)
         wait = max(self._hour.wait(ALL, now), self._week.wait(domain, now))
         if wait <= 0.0:
             self._hour.take(ALL, now)
@@ -57,16 +59,24 @@ class OrderBudget:
             self._save()
         return wait
 
-    def _load(self) -> _Kept:
+    def _restore(self, now: float) -> None:
+        kept = self._load()
+        if kept is not None:
+            self._hour.restore(kept.hour, now)
+            self._week.restore(kept.week, now)
+
+    def _load(self) -> _Kept | None:
         try:
             value = self._storage.load(KEY)
             return _Kept() if value is None else msgspec.json.decode(value, type=_Kept)
         except (StorageError, msgspec.DecodeError, UnicodeDecodeError) as exc:
             log.warning("budget for names on demand forgotten", cause=str(exc))
-            return _Kept()
+            return None
 
     def _save(self) -> None:
         try:
             self._storage.store(KEY, msgspec.json.encode(_Kept(self._hour.levels, self._week.levels)))
+            self._is_saved = True
         except StorageError as exc:
+            self._is_saved = False
             log.warning("budget for names on demand not saved", cause=str(exc))

@@ -189,6 +189,12 @@ class NamePool:
             if held.idle_since + (IDLE_SECONDS if held.has_certificate else HOPELESS_SECONDS) <= now:
                 self._names.pop(held.name).end()
 
+    async def look(self, areas: Container[str]) -> None:
+        """Somebody has changed what is stored in these areas."""
+        for held in [each for each in self._names.values() if each.area in areas]:
+            held.look()
+            await asyncio.sleep(0)
+
     def start(self) -> None:
         """Begin to sweep memory and disk. To be called on the running loop."""
         self._keep(self._sweep_for_ever())

@@ -49,7 +49,7 @@ def tidy(store: CertificateStore, held: Container[str], now: float) -> None:
     else:
         is_over = (state.last_error.at if state.last_error else 0.0) < now - KEPT_WITHOUT_CERTIFICATE
     if is_over:
-        with store.storage.lock(store.directory) as got:
+        with store.exclusive() as got:
             if got:
-                store.storage.delete(f"certs/{store.directory}")
+                store.writer.delete(f"certs/{store.directory}")
                 log.info("unused certificate removed", name=store.directory)

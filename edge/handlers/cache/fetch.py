@@ -115,6 +115,9 @@ class Fetch:
     def resume_body(self) -> None:
         """See `pause_body`."""
 
+    def let_body_rest(self) -> None:
+        """See `pause_body`."""
+
     # -- the response -------------------------------------------------------------------------------------------------
 
     def send_interim(self, status: int, fields: Fields) -> None:
@@ -152,14 +155,14 @@ class Fetch:
         elif self._state is State.RELAY and self._leader:
             self._leader.send_body(data)
 
-    def end(self) -> None:
-        """The response is whole."""
+    def end(self, trailers: Fields = ()) -> None:
+        """The response is whole. Trailers go to whoever hears it as it comes; they are not kept (RFC 9111 §3.1 allows it)."""
         if self._fill:
             self._end_fill(self._fill)
         elif self._state is State.RELAY and self._leader:
             leader, self._leader = self._leader, None
             self._state = State.OVER
-            leader.end()
+            leader.end(trailers)
 
     def abort(self, reason: str) -> None:
         """The origin broke off."""

@@ -97,6 +97,14 @@ def test_a_restart_does_not_renew_the_budget() -> None:
     assert OrderBudget(settings(orders_per_domain=1), storage, 60.0).take("a.com", 60.0) > HOUR
 
 
+def test_nodes_that_share_a_storage_share_the_budget() -> None:
+    """What one of them has ordered the others cannot order as well."""
+    storage = MemoryStorage()
+    one, other = (OrderBudget(settings(orders_per_domain=1), storage, 0.0) for _ in range(2))
+    assert one.take("a.com", 0.0) == 0.0
+    assert other.take("a.com", 1.0) > HOUR
+
+
 @pytest.mark.parametrize("kept", [b"", b"[]", b'{"hour": 3}', b"\xff"])
 def test_a_damaged_file_is_no_obstacle(kept: bytes) -> None:
     """Then the budget begins anew."""
