@@ -36,6 +36,7 @@ DOORS: dict[str, set[str]] = {
     "cryptography": {"certs", "storage", "tls"},
     "dns": {"certs"},
     "lexicon": {"certs"},
+    "publicsuffixlist": {"certs"},
     "redis": {"storage"},
     "psycopg": {"storage"},
     "h2": {"wire"},

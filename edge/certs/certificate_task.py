@@ -10,6 +10,7 @@ import contextlib
 import random
 from collections.abc import Sequence
 from functools import partial
+from typing import Protocol
 
 import msgspec
 
@@ -25,7 +26,7 @@ from edge.certs.record import CertificateRecord
 from edge.certs.rehearsal import wants_rehearsal
 from edge.certs.renewal import MINUTE, Urgency, urgency
 from edge.certs.schedule import Action, Due, next_due, sleep_before
-from edge.certs.state import failed, forgiven
+from edge.certs.state import CertificateState, failed, forgiven
 from edge.certs.store import Stored
 from edge.errors import StorageError
 from edge.telemetry.logs import get_logger
@@ -44,20 +45,37 @@ HANDOVER = 5.0
 log = get_logger("certs")
 
 
+class Permission(Protocol):
+    """Who has a say in every order of a certificate that the configuration does not list."""
+
+    async def pause(self) -> float:
+        """Asked right before an order: seconds to wait before asking again; 0.0 lets it go."""
+
+    def failed(self, state: CertificateState) -> None:
+        """An attempt has failed; `state` is the memory after it."""
+
+
 class CertificateTask:
     """Keeps one certificate alive. Call `load` once, then `run` as a task until it is cancelled.
 
-    Delays use the event loop's clock, which is monotonic; decisions use the record's wall clock.
+    `permission` is None for names of the configuration, which need none. Delays use the event loop's clock, which is
+    monotonic; decisions use the record's wall clock.
     """
 
     def __init__(
-        self, record: CertificateRecord, authorities: Sequence[Authority], publisher: Publisher, rng: random.Random
+        self,
+        record: CertificateRecord,
+        authorities: Sequence[Authority],
+        publisher: Publisher,
+        rng: random.Random,
+        permission: Permission | None = None,
     ) -> None:
         self.spec = record.spec
         self._record = record
         self._authorities = {authority.name: authority for authority in authorities}
         self._publisher = publisher
         self._rng = rng
+        self._permission = permission
         self._wake = asyncio.Event()
         self._clock_offset: float | None = None
         self._is_waiting = False
@@ -99,7 +117,7 @@ class CertificateTask:
         now = self._record.now()
         due = next_due(self._record.situation, now)
         if due.at > now:
-            await self._sleep(sleep_before(due, now))
+            await self._sleep(sleep_before(due, now, self._rng.random()))
         else:
             await self._perform(due.action)
 
@@ -155,7 +173,7 @@ class CertificateTask:
                 with self._record.store.exclusive() as got:
                     if got:
                         self._record.refresh()  # another process may have done it, or failed and said when to try again
-                    how = await self._issue_now(authority)
+                    how = await self._issue_now(authority) if got else How.BUSY
             except StorageError as exc:
                 self._note_failure(IssueFailed(ErrorClass.LOCAL, "save", str(exc)), authority)
         is_others = how in (How.BUSY, How.TAKEN)
@@ -173,6 +191,10 @@ class CertificateTask:
         held_until = authority.throttle.until(now)
         if held_until > now:
             self._record.update(held_until=held_until + RATE_SPREAD * self._rng.random())
+            return None
+        pause = await self._permission.pause() if self._permission else 0.0
+        if pause > 0.0:
+            self._record.update(held_until=self._record.now() + pause)
             return None
         await authority.gate.pace()
         try:
@@ -244,7 +266,12 @@ class CertificateTask:
             state = msgspec.structs.replace(state, next_attempt=now + HANDOVER)
             self._record.remember(state)
         tell = log.error if is_for_a_human(failure.error_class, level, state.failures) else log.warning
-        tell("certificate attempt failed", **failure_fields(self.spec.name, failure, state, leaf, now))
+        fields = failure_fields(self.spec.name, failure, state, leaf, now)
+        if self._permission is not None:
+            self._permission.failed(state)
+            if leaf is None:
+                fields["serving"] = "nothing; who comes for the name is refused"
+        tell("certificate attempt failed", **fields)
 
     def _is_fresh(self, authority: Authority) -> bool:
         """Whether a CA has its turn that has not failed yet: there is no reason to let it wait for the other's failures."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from edge.certs.identifiers import ON_DEMAND
 from edge.certs.renewal import DAY, HOUR
 from edge.certs.state import CertificateState
 from edge.certs.store import CertificateStore
@@ -20,13 +21,13 @@ log = get_logger("certs")
 
 
 def retire_unused(storage: Storage, wanted: set[str], now: float) -> None:
-    """Go through all certificate directories but those in `wanted`. Trouble with the disk is logged, no more.
+    """Go through all certificate directories but those in `wanted` and those of names on demand.
 
-    What starts more than an hour in the future stays: the clock cannot be trusted then.
+    Trouble with the disk is logged, no more. What starts more than an hour in the future stays: the clock cannot be trusted then.
     """
     try:
         for directory in storage.list("certs"):
-            if directory not in wanted:
+            if directory not in wanted and not directory.endswith(ON_DEMAND):
                 _retire(CertificateStore(storage, directory, ()), now)
     except StorageError as exc:
         log.warning("unused certificates not tidied", cause=str(exc))

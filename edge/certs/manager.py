@@ -25,6 +25,8 @@ from edge.certs.identifiers import CertificateSpec, is_shallow_wildcard, plan_ce
 from edge.certs.issuer import Issuer
 from edge.certs.messages import utc
 from edge.certs.nodes import Nodes
+from edge.certs.on_demand.build import build_pool, pool_settings
+from edge.certs.on_demand.pool import NamePool
 from edge.certs.own import CHECK_INTERVAL, OwnKeys
 from edge.certs.pacing import Bucket, OrderGate
 from edge.certs.placeholder import REFRESHED_AFTER
@@ -37,6 +39,7 @@ from edge.config.schema import Acme, Config, KeyPair, Site
 from edge.storage.contract import Storage
 from edge.telemetry.logs import get_logger
 from edge.tls.certified_key import CertifiedKey
+from edge.tls.name_answer import Reply, refuse
 
 CLOSE_TIMEOUT = 5.0
 """Seconds in which an issuer has to let go of its threads."""
@@ -84,6 +87,7 @@ class Manager:
         self._tasks: dict[CertificateSpec, CertificateTask] = {}
         self._running: dict[CertificateSpec, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
+        self._on_demand: NamePool | None = None
 
     async def start(self) -> None:
         """Returns once everything on disk has been published, with placeholders for what is missing."""
@@ -95,6 +99,7 @@ class Manager:
         self._tidy()
         self._report_loaded()
         self._keep(self._watch_own())
+        self._open_pool()
         self._keep(self._follower.run())
         if self._nodes:
             self._keep(self._nodes.run())
@@ -107,10 +112,21 @@ class Manager:
         self._own.refresh(_pairs(config), self._now())
         self._apply()
         self._forgive_changed(before)
+        if pool_settings(config) != pool_settings(before):
+            self._close_pool()
+            self._open_pool()
         self._keep(self._tidy_soon())
+
+    def want(self, name: str, client: str, caller: int, reply: Reply) -> None:
+        """See `NamePool.want`; nobody is welcome where no site serves names on demand."""
+        want = refuse if self._on_demand is None else self._on_demand.want
+        want(name, client, caller, reply)
 
     async def stop(self) -> None:
         """End all work. Returns within a few seconds."""
+        pool, self._on_demand = self._on_demand, None
+        if pool is not None:
+            await pool.close()
         tasks = [*self._running.values(), *self._background]
         for task in tasks:
             task.cancel()
@@ -194,17 +210,30 @@ class Manager:
 
     def _forgive_changed(self, before: Config) -> None:
         """A site that the operator has just changed is tried at once: the change may be the remedy."""
-        former = {name: site for site in before.sites for name in site.names}
-        for site in self._config.sites:
-            changed = any(former.get(name) != site for name in site.names) or self._config.listen != before.listen
-            for spec, task in self._tasks.items():
-                if changed and spec.name in site.names:
-                    task.forgive()
+        changed = _changed_names(before, self._config)
+        for spec, task in self._tasks.items():
+            if spec.name in changed:
+                task.forgive()
 
     def _report_loaded(self) -> None:
         renewals = [task.renewal for task in self._tasks.values() if task.renewal is not None]
         if renewals:
             log.info("certificates loaded", certificates=len(renewals), next_renewal=utc(min(renewals)))
+
+    # -- names that no site lists -------------------------------------------------------------------------------------
+
+    def _open_pool(self) -> None:
+        self._on_demand = build_pool(
+            self._config, self._storage, self._copies, self._publisher, self._public, self._now, self._rng
+        )
+        if self._on_demand is not None:
+            self._on_demand.start()
+
+    def _close_pool(self) -> None:
+        """What it holds is on disk, and is found there by the next one."""
+        if self._on_demand is not None:
+            self._keep(self._on_demand.close())
+            self._on_demand = None
 
     # -- beside the tasks ---------------------------------------------------------------------------------------------
 
@@ -227,6 +256,8 @@ class Manager:
             if f"certs/{spec.directory}" in areas:
                 task.look()
                 await asyncio.sleep(0)  # there may be thousands, and requests to CAs are under way
+        if self._on_demand:
+            await self._on_demand.look(areas)
 
     async def _tidy_soon(self) -> None:
         """A little later: a task that has just ended still holds its lock."""
@@ -244,6 +275,20 @@ class Manager:
 
 def _pairs(config: Config) -> list[KeyPair]:
     return list(dict.fromkeys(site.key_pair for site in config.sites if site.key_pair))
+
+
+def _changed_names(before: Config, config: Config) -> set[str]:
+    """Names whose site says something else than before; all of them when the listeners do."""
+    if config.listen != before.listen:
+        return set(config.names)
+    former = {name: site for site in before.sites for name in site.names}
+    changed: set[str] = set()
+    for site in config.sites:
+        # Each predecessor is compared once: comparing sites means comparing all their names.
+        predecessors = {id(each): each for each in map(former.get, site.names)}.values()
+        if any(each != site for each in predecessors):
+            changed.update(site.names)
+    return changed
 
 
 def _warn_of_shallow_wildcards(spec: CertificateSpec) -> None:

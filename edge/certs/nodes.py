@@ -74,6 +74,10 @@ class Nodes:
         """See `Publisher.withdraw_certificate`."""
         self._local.withdraw_certificate(names)
 
+    def offer(self, certified_key: CertifiedKey) -> None:
+        """See `Publisher.offer`."""
+        self._local.offer(certified_key)
+
     def challenge_kinds(self) -> frozenset[Literal["http-01", "tls-alpn-01"]]:
         """See `Publisher.challenge_kinds`."""
         return self._local.challenge_kinds()

@@ -18,7 +18,7 @@ from edge.certs.journal import discard_journal
 from edge.certs.placeholder import REFRESHED_AFTER
 from edge.certs.renewal import HOUR, MINUTE
 from edge.certs.schedule import Situation, renewal_of
-from edge.certs.served import ServedNames
+from edge.certs.served import Shelf
 from edge.certs.state import CertificateState, for_ca, for_certificate, moved, succeeded
 from edge.certs.store import CertificateStore, Stored
 from edge.errors import StorageError
@@ -40,7 +40,7 @@ class CertificateRecord:
         self,
         spec: CertificateSpec,
         store: CertificateStore,
-        served: ServedNames,
+        served: Shelf,
         ca: str,
         wall_clock: Callable[[], float],
         others: tuple[str, ...] = (),
@@ -69,6 +69,14 @@ class CertificateRecord:
     def leaf(self) -> Leaf | None:
         """Its facts."""
         return self.live.leaf if self.live else None
+
+    def is_on_disk(self) -> bool:
+        """Whether a certificate for these names is stored, or kept as a copy while the storage is away."""
+        for store in (self.store, self._copy):
+            with suppress(StorageError):
+                if store is not None and store.generations():
+                    return True
+        return False
 
     def load(self, chance: float) -> None:
         """Take what is on disk and serve it, or a placeholder. `chance` in [0, 1) spreads the first polls."""

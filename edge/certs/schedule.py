@@ -102,6 +102,9 @@ def _remind_at(situation: Situation, now: float) -> float | None:
     return max(overdue_at, believable(situation.reminded_at, now) + reminder_interval(level))
 
 
-def sleep_before(due: Due, now: float) -> float:
-    """Seconds to wait before asking again."""
-    return min(max(due.at - now, 0.0), LONGEST_SLEEP)
+def sleep_before(due: Due, now: float, chance: float = 0.0) -> float:
+    """Seconds to wait before asking again.
+
+    `chance` in [0, 1) shortens a wait that is not the last one: ten thousand tasks that began together must not wake together."""
+    wait = max(due.at - now, 0.0)
+    return wait if wait <= LONGEST_SLEEP else LONGEST_SLEEP * (1.0 - chance / 2)

@@ -32,6 +32,8 @@ def _site_rows(site: Site, config: Config) -> Iterator[tuple[str, str]]:
         yield "redirect", f"{site.redirect.status} to {site.redirect.target}"
     else:
         yield from _content_rows(site)
+    if site.on_demand and config.on_demand:
+        yield "on demand", f"names that {config.on_demand.ask} allows"
     for text in _certificate_texts(site, config):
         yield "certificate", text
     yield from _rule_rows(site, Rules())

@@ -122,6 +122,8 @@ def key_file(text: str, base: str) -> str:
     return path
 
 
+_SLICE: Final = 16 * 1024
+
 _NOT_PEM: Final = "a PEM file has lines like -----BEGIN …-----"
 
 
@@ -144,10 +146,21 @@ def _is_base64(text: str) -> bool:
         return False
 
 
+def read_at_most(path: str, count: int) -> bytes:
+    """The first `count` bytes of a file, which may also be a pipe. Raises: OSError.
+
+    In slices, because a buffer for what might come costs more than reading the few KiB that do."""
+    pieces: list[bytes] = []
+    with Path(path).open("rb", buffering=0) as file:
+        while count > 0 and (piece := file.read(min(count, _SLICE))):
+            pieces.append(piece)
+            count -= len(piece)
+    return b"".join(pieces)
+
+
 def _read_pem(path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_PEM + 1)
+        data = read_at_most(path, MAX_PEM + 1)
     except OSError as error:
         raise ValueError(f"{path!r} cannot be read: {(error.strerror or str(error)).lower()}") from error
     if len(data) > MAX_PEM:

@@ -72,6 +72,7 @@ class RawSite(Struct, frozen=True):
     hold_seconds: Given[float] | None = None
     upstream_ca: Given[str] | None = None
     certificate: dict[str, Given[Any]] = {}
+    on_demand: Given[bool] | None = None
 
 
 class RawSettings(Struct, frozen=True):
@@ -102,6 +103,7 @@ class RawSettings(Struct, frozen=True):
     acme_fallback: tuple[RawTable, ...] = ()
     acme_staging: Given[str] | None = None
     eab: dict[str, Given[Any]] = {}
+    on_demand: RawTable | None = None
 
 
 class Complaints:

@@ -12,6 +12,7 @@ from edge.config.flags import Flags, settings_of_flags
 from edge.config.given import Complaints, RawSettings
 from edge.config.merge import merge
 from edge.config.names import is_public
+from edge.config.on_demand import resolve_on_demand
 from edge.config.schema import Config, Site
 from edge.config.settings import (
     ENGINES,
@@ -63,8 +64,9 @@ def _read(flags: Flags, complaints: Complaints) -> RawSettings:
 def _resolve(raw: RawSettings, environ: Mapping[str, str], complaints: Complaints) -> Config:
     default = Config(sites=(), storage="")
     storage = _resolve_storage(raw, environ, complaints)
+    sites = with_options(resolve_sites(raw.sites, complaints), raw, complaints)
     return Config(
-        sites=with_options(resolve_sites(raw.sites, complaints), raw, complaints),
+        sites=sites,
         storage=storage,
         listen=resolve_listen(raw, local_directory(storage), complaints),
         acme=resolve_acme(raw, environ, complaints),
@@ -74,6 +76,7 @@ def _resolve(raw: RawSettings, environ: Mapping[str, str], complaints: Complaint
         user=complaints.attempt_or(raw.user, parse_user, default.user),
         http2_engine=complaints.attempt_or(raw.http2_engine, one_of(ENGINES), default.http2_engine),
         loop=complaints.attempt_or(raw.loop, one_of(LOOPS), default.loop),
+        on_demand=resolve_on_demand(raw, sites, complaints),
         drain_seconds=complaints.attempt_or(raw.drain_seconds, parse_drain, default.drain_seconds),
     )
 

@@ -12,8 +12,9 @@ from msgspec import Struct
 
 from edge.config.acme_schema import Acme, CertificateOptions
 from edge.config.address import UpstreamAddress
+from edge.config.on_demand_schema import OnDemand
 
-__all__ = ["Acme", "CertificateOptions", "Config", "KeyPair", "Listen", "Log", "Site", "StaticMount"]
+__all__ = ["Acme", "CertificateOptions", "Config", "KeyPair", "Listen", "Log", "OnDemand", "Site", "StaticMount"]
 
 
 class StaticMount(Struct, frozen=True):
@@ -185,6 +186,9 @@ class Site(Rules, frozen=True):
     certificate: CertificateOptions = CertificateOptions()
     """Of the certificates that edge orders for its names."""
 
+    on_demand: bool = False
+    """Answers also for names that no site lists and that `Config.on_demand` allows; true for one site at most."""
+
 
 class Listen(Struct, frozen=True):
     """Where visitors connect."""
@@ -247,6 +251,9 @@ class Config(Struct, frozen=True):
 
     loop: Literal["auto", "asyncio", "uvloop"] = "auto"
     """auto: asyncio. uvloop saves a little time around each callback, but notices a reset connection only by its deadline."""
+
+    on_demand: OnDemand | None = None
+    """None: only listed names are served. Otherwise exactly one site has `on_demand`."""
 
     cache: CacheStorage = CacheStorage()
     drain_seconds: float = 30.0

@@ -95,6 +95,10 @@ class SiteTable(RulesTable, frozen=True):
     certificate: Literal["per-name", "per-site"] | UnsetType = UNSET
     """As in `[acme]`, for this site."""
 
+    on_demand: bool | UnsetType = UNSET
+    """`true`: answer also for names that no site lists and that `[on_demand]` allows, like customers' own domains. In one site
+    at most."""
+
 
 class ListenTable(Struct, frozen=True):
     """`[listen]`: where visitors connect."""
@@ -228,6 +232,35 @@ class DNSTable(Struct, frozen=True):
     """Addresses of the resolvers that find zones, servers and CNAMEs. Default: this host's."""
 
 
+class OnDemandTable(Struct, frozen=True):
+    """`[on_demand]`: names that get a certificate when the first visitor comes for them. Needs the extra `edge[on-demand]`."""
+
+    ask: str | UnsetType = UNSET
+    """Who says which names are welcome: a URL, asked with `?domain=NAME`, or a path of the application (200 is yes, 403 and 404
+    are no, anything else is asked again); or `module:function`, called with the name in a process of its own."""
+
+    python_path: str | UnsetType = UNSET
+    """Directory in which `module` is found. Default: the one that edge was started in."""
+
+    remember_yes: str | UnsetType = UNSET
+    """How long a yes holds. Default: `"1h"`. A certificate that exists is served without asking; it is asked for its renewal."""
+
+    remember_no: str | UnsetType = UNSET
+    """How long a no holds. Default: `"10m"`."""
+
+    asks_per_minute: int | UnsetType = UNSET
+    """Questions in a minute for all names together. Default: 60."""
+
+    orders_per_hour: int | UnsetType = UNSET
+    """Certificates ordered in an hour. Default: 50, half of what Let's Encrypt gives in the long run."""
+
+    orders_per_domain: int | UnsetType = UNSET
+    """Certificates ordered in a week for one registrable domain (`customer.co.uk`). Default: 10."""
+
+    depth: int | UnsetType = UNSET
+    """Labels that a name may have below its registrable domain. Default: 2."""
+
+
 class LogTable(Struct, frozen=True):
     """`[log]`: what is written where."""
 
@@ -278,6 +311,7 @@ TABLES: Final[dict[str, type[Struct]]] = {
     "site": SiteTable,
     "listen": ListenTable,
     "acme": AcmeTable,
+    "on_demand": OnDemandTable,
     "cache": CacheStorageTable,
     "log": LogTable,
     "server": ServerTable,

@@ -1,7 +1,7 @@
 """The one place that knows all parts: a worker's service and the keeper's manager, built in reading order.
 
 listening socket ─ gates ─ entrance ─ server ─ connection ─ engine        bytes become exchanges
-    plain: challenge → redirect                                   … which the chain on the right answers
+    plain: challenge → setting up → redirect                      … which the chain on the right answers
     TLS:   routing table → site (edge.process.build_site) → static mount | proxy
 """
 
@@ -40,6 +40,7 @@ from edge.handlers.rate_table import RateTable
 from edge.handlers.redirect import Redirect
 from edge.handlers.routing import RoutingTable
 from edge.handlers.served_names import ServedNames
+from edge.handlers.setting_up import SettingUp
 from edge.http.exchange import Handler
 from edge.http.networks import Networks
 from edge.net.deadlines import Deadlines
@@ -57,6 +58,7 @@ from edge.storage.contract import Storage
 from edge.storage.filesystem import FileSystemStorage
 from edge.storage.opening import node_name, open_server
 from edge.telemetry.access_log import AccessLog
+from edge.tls.name_desk import NameDesk
 from edge.tls.selector import Selector
 from edge.wire.http2 import http2_engine_factory
 
@@ -86,21 +88,24 @@ def build_service(
     around = Surroundings(loop, deadlines, rates or RateTable(), maintenance, port, closers, responses=responses)
     sites = [(site.names, build_site(site, around)) for site in config.sites]
     names = ServedNames({name: routes for own_names, routes in sites for name in own_names})
-    routing = RoutingTable(names)
+    on_demand = next((routes for site, (_, routes) in zip(config.sites, sites, strict=True) if site.on_demand), None)
+    routing = RoutingTable(names, on_demand)
     challenges = ChallengeTable()
-    plain_http = PlainHTTP(challenges, routing, Redirect(names, config.listen.https_port))
+    selector = Selector(base_context, config.names[0])
+    desk = NameDesk(selector, loop) if on_demand is not None else None
+    redirect = Redirect(names, port)
+    plain_http = PlainHTTP(challenges, routing, SettingUp(names, redirect, desk.look_up) if desk else redirect)
 
     # What speaks.
     access_log = _open_access_log(config)
     server = Server(loop, deadlines, respond_error, _recorder(access_log))
-    selector = Selector(base_context, config.names[0])
     behind_tls: Handler = routing
     without_tls: Handler = plain_http
     if config.listen.trusted_proxies:  # then the scheme is what a proxy says, on both ports
         behind_tls = without_tls = _identified(plain_http, config.listen)
     secure = TLSEntrance(behind_tls, loop, selector, http2_engine_factory(config.http2_engine))
     plain = PlainEntrance(without_tls, loop)
-    challenge_gate = ChallengeGate(server, secure, selector, deadlines)
+    challenge_gate = ChallengeGate(server, secure, selector, deadlines, desk)
     accept_secure: Accept = challenge_gate.accepted
     accept_plain: Accept = partial(server.accept, entrance=plain)
     if config.listen.proxy_protocol:
@@ -112,7 +117,17 @@ def build_service(
     entries = [Listener(each.sock, accept_secure if each.tls else accept_plain, loop) for each in listeners]
     purge = responses.purge if responses else None
     return WorkerService(
-        server, entries, selector, challenges, maintenance, deadlines, access_log, closers, around.upstreams, purge
+        server,
+        entries,
+        selector,
+        challenges,
+        maintenance,
+        deadlines,
+        access_log,
+        closers,
+        around.upstreams,
+        purge,
+        desk,
     )
 
 

@@ -18,6 +18,7 @@ from typing import Final
 from edge.certs.own import load_own
 from edge.certs.status import CertificateStatus, read_certificates
 from edge.config.address import UpstreamAddress
+from edge.config.on_demand_schema import AskURL
 from edge.config.schema import Config
 from edge.config.storage_setting import local_directory, server_of
 from edge.errors import ConfigError, StartError, StorageError
@@ -50,7 +51,7 @@ def find_complaints(config: Config) -> list[str]:
 def find_warnings(config: Config) -> list[str]:
     """What would go wrong if edge were started now, one sentence each."""
     storage = [*_storage(local_directory(config.storage)), *_server(config.storage)]
-    found = [*_ports(config), *_upstreams(config), *storage, *_unreadable_directories(config)]
+    found = [*_ports(config), *_upstreams(config), *_ask(config), *storage, *_unreadable_directories(config)]
     return list(dict.fromkeys(found))
 
 
@@ -68,6 +69,14 @@ def _upstreams(config: Config) -> Iterator[str]:
             problem = upstream_problem(address)
             if problem:
                 yield f"upstream {address} {problem}"
+
+
+def _ask(config: Config) -> Iterator[str]:
+    """Who says which names are welcome."""
+    if config.on_demand is not None and isinstance(config.on_demand.ask, AskURL):
+        problem = upstream_problem(config.on_demand.ask.address)
+        if problem:
+            yield f"[on_demand] ask: {config.on_demand.ask} {problem}"
 
 
 def upstream_problem(address: UpstreamAddress) -> str:

@@ -13,7 +13,6 @@ import msgspec
 
 from edge.config.maintenance import MaintenanceNotice
 from edge.errors import StorageError
-from edge.process.channel import MAX_PACKET
 from edge.storage.contract import Storage
 from edge.storage.opening import open_storage
 from edge.telemetry.logs import get_logger
@@ -23,6 +22,9 @@ KEY: Final = "maintenance.json"
 INTERVAL: Final = 1.0
 """Seconds between two looks. A person waits for it; a look costs the keeper one failing `open`."""
 
+LARGEST_NOTICE: Final = 128 * 1024
+"""Bytes. It is kept in memory by every worker and sent to every visitor."""
+
 log = get_logger("process")
 
 _decoder = msgspec.json.Decoder(MaintenanceNotice)
@@ -31,7 +33,7 @@ _decoder = msgspec.json.Decoder(MaintenanceNotice)
 def begin_maintenance(storage: str, notice: MaintenanceNotice) -> None:
     """Tell visitors so from now on, whether or not edge runs at the moment. Raises: StorageError."""
     value = msgspec.json.encode(notice)
-    if len(value) > MAX_PACKET // 2:
+    if len(value) > LARGEST_NOTICE:
         raise StorageError("the maintenance page is too large; make it smaller")
     open_storage(storage).store(KEY, value)
 

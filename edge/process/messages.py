@@ -1,7 +1,7 @@
 """What supervisor, keeper and workers say to each other.
 
-Each message is one packet on a `SOCK_SEQPACKET` pair (see `channel`), encoded as JSON by msgspec; two of them carry a file
-descriptor beside the packet. Private keys travel only from the keeper to workers, never through the supervisor.
+They travel over `SOCK_SEQPACKET` pairs (see `channel`), encoded as JSON by msgspec; two of them carry a file descriptor beside
+the message. Private keys travel only from the keeper to workers, never through the supervisor.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from edge.config.moves import Move
 from edge.config.purge import Purge
 from edge.config.schema import Config
 from edge.tls.certified_key import CertifiedKey
+from edge.tls.name_answer import NameAnswer
 
 # -- supervisor → worker or keeper ------------------------------------------------------------------------------------
 
@@ -98,6 +99,18 @@ class Maintain(Struct, frozen=True, tag="maintain"):
     notice: MaintenanceNotice | None
 
 
+class OfferCertificate(Struct, frozen=True, tag="offer-certificate"):
+    """Serve this if somebody waits for its name, which no site lists, or if an earlier one is held for it."""
+
+    certified_key: CertifiedKey
+
+
+class AnswerName(Struct, frozen=True, tag="answer-name"):
+    """There is no certificate for a name that was wanted, or none yet."""
+
+    answer: NameAnswer
+
+
 class PurgeCache(Struct, frozen=True, tag="purge-cache"):
     """Use nothing from the response cache that these cover; they replace those of an earlier message."""
 
@@ -117,10 +130,25 @@ class Acknowledged(Struct, frozen=True, tag="acknowledged"):
     number: int
 
 
+class WantName(Struct, frozen=True, tag="want-name"):
+    """A visitor (numeric address) came for a name that no site lists."""
+
+    name: str
+    client: str
+
+
 ToWorker: TypeAlias = KeeperLink | Drain | Moved | ReopenLogs
 ToKeeper: TypeAlias = Configure | WorkerLink | Drain
 ToSupervisor: TypeAlias = Ready | Certified
 KeeperToWorker: TypeAlias = (
-    ServeCertificate | DropCertificate | PresentChallenge | CleanUpChallenge | Maintain | PurgeCache | SnapshotComplete
+    ServeCertificate
+    | DropCertificate
+    | PresentChallenge
+    | CleanUpChallenge
+    | Maintain
+    | PurgeCache
+    | SnapshotComplete
+    | OfferCertificate
+    | AnswerName
 )
-WorkerToKeeper: TypeAlias = Acknowledged
+WorkerToKeeper: TypeAlias = Acknowledged | WantName

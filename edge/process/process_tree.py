@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 
 from edge.config.schema import Config
 from edge.net.listening import ListeningSocket, close_listeners
-from edge.process.channel import Channel, new_pair
+from edge.process.channel import MAX_PACKET, Channel, new_pair
 from edge.process.crew import Crew
 from edge.process.generation import Generation
 from edge.process.keeper import run_keeper
@@ -139,7 +139,7 @@ class ProcessTree:
             with theirs:
                 pid = fork_child(role, release, lambda: main(theirs))
             undo.pop_all()
-        return Child(role, number, pid, Channel(ours, ToSupervisor))
+        return Child(role, number, pid, Channel(ours, ToSupervisor, max_message=MAX_PACKET))
 
 
 def _close_on_exit(stack: contextlib.ExitStack, sockets: Iterable[socket.socket]) -> None:

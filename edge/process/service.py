@@ -21,6 +21,7 @@ from edge.config.schema import Config
 from edge.net.listening import ListeningSocket
 from edge.telemetry.announce import SILENT, Announcer
 from edge.tls.certified_key import CertifiedKey
+from edge.tls.name_answer import NameAnswer, Reply
 
 
 class Service(Protocol):
@@ -61,6 +62,15 @@ class Service(Protocol):
     def clean_up(self, number: int) -> None:
         """Stop giving the answer; an unknown number is no error."""
 
+    def use_keeper(self, want: Callable[[str, str], None] | None) -> None:
+        """`want(name, client)` tells the keeper about a visitor for a name that no site lists; None: there is no keeper."""
+
+    def offer_certificate(self, certified_key: CertifiedKey) -> None:
+        """Serve this if a visitor waits for its name, or an earlier one is held for it."""
+
+    def answer_name(self, answer: NameAnswer) -> None:
+        """There is no certificate for a name that was wanted, or none yet."""
+
     def maintain(self, notice: MaintenanceNotice | None) -> None:
         """Answer with this instead of asking applications, until it is None."""
 
@@ -88,6 +98,9 @@ class Manager(Protocol):
     def reconfigure(self, config: Config) -> None:
         """Work for this configuration from now on. On return, what is on disk for its names has been published, with
         placeholders for the rest, so that workers of the new generation find it in their first snapshot."""
+
+    def want(self, name: str, client: str, caller: int, reply: Reply) -> None:
+        """A visitor of the worker `caller` came for a name that no site lists; `reply` may hear more than one answer."""
 
     async def stop(self) -> None:
         """End all work; orders in flight are resumed by the next start. Should return within 5 s."""

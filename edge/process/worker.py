@@ -25,6 +25,7 @@ from edge.process.event_loop import new_event_loop
 from edge.process.generation import Generation
 from edge.process.messages import (
     Acknowledged,
+    AnswerName,
     CleanUpChallenge,
     Drain,
     DropCertificate,
@@ -32,6 +33,7 @@ from edge.process.messages import (
     KeeperToWorker,
     Maintain,
     Moved,
+    OfferCertificate,
     PresentChallenge,
     PurgeCache,
     Ready,
@@ -40,6 +42,7 @@ from edge.process.messages import (
     SnapshotComplete,
     ToSupervisor,
     ToWorker,
+    WantName,
     WorkerToKeeper,
 )
 from edge.process.service import BaseContext, Parts, Service
@@ -83,6 +86,7 @@ class Worker:
     ) -> None:
         self._loop = loop
         self._config = config
+        self._names = frozenset(config.names)
         self._listeners = listeners
         self._service = service
         self._accepting = False
@@ -149,12 +153,14 @@ class Worker:
         self._answers_of_earlier_keepers |= self._answers
         self._answers = set()
         channel: Channel[KeeperToWorker, WorkerToKeeper] = Channel(sock, KeeperToWorker)
+        self._service.use_keeper(None)
         self._keeper = ChannelOnLoop(self._loop, channel, self._keeper_said, self._keeper_gone)
 
     # -- the keeper ---------------------------------------------------------------------------------------------------
 
     def _keeper_gone(self) -> None:
         """Serving goes on; the supervisor starts another one and sends the link to it."""
+        self._service.use_keeper(None)
 
     def _keeper_said(self, message: KeeperToWorker, _attachment: socket.socket | None) -> None:
         match message:
@@ -167,6 +173,10 @@ class Worker:
             case CleanUpChallenge(number):
                 self._answers.discard(number)
                 self._service.clean_up(number)
+            case OfferCertificate(certified_key):
+                self._service.offer_certificate(certified_key)
+            case AnswerName(answer):
+                self._service.answer_name(answer)
             case Maintain(notice):
                 self._service.maintain(notice)
             case PurgeCache(purges):
@@ -184,7 +194,7 @@ class Worker:
 
     def _drop_certificate(self, names: tuple[str, ...]) -> None:
         """A worker of an older generation keeps what its own configuration names until it is replaced."""
-        if not set(names) & set(self._config.names):
+        if self._names.isdisjoint(names):
             self._service.drop_certificate(names)
 
     def _present(self, number: int, answer: ChallengeAnswer) -> None:
@@ -201,7 +211,12 @@ class Worker:
         for number in self._answers_of_earlier_keepers:
             self._service.clean_up(number)
         self._answers_of_earlier_keepers = set()
+        self._service.use_keeper(self._want)
         if not self._accepting and self._drain_deadline is None:
             self._accepting = True
             self._service.start()
             self._supervisor.send(Ready())
+
+    def _want(self, name: str, client: str) -> None:
+        if self._keeper is not None:
+            self._keeper.send(WantName(name, client))

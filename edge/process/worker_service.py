@@ -19,6 +19,8 @@ from edge.server.server import Server
 from edge.telemetry.access_log import AccessLog
 from edge.telemetry.logs import get_logger
 from edge.tls.certified_key import CertifiedKey
+from edge.tls.name_answer import NameAnswer
+from edge.tls.name_desk import NameDesk, Want
 from edge.tls.selector import Selector
 from edge.upstream.upstream import Upstream
 
@@ -43,6 +45,7 @@ class WorkerService:
         closers: Sequence[Callable[[], None]],
         upstreams: Upstreams,
         purge: Callable[[tuple[Purge, ...]], None] | None = None,
+        desk: NameDesk | None = None,
     ) -> None:
         self._server = server
         self._listeners = listeners
@@ -52,6 +55,7 @@ class WorkerService:
         self._deadlines = deadlines
         self._access_log = access_log
         self._closers = closers
+        self._desk = desk
         self._upstreams = upstreams
         self._purge = purge
         self._handshakes: dict[int, str] = {}
@@ -71,6 +75,8 @@ class WorkerService:
         if self._started:
             for listener in self._listeners:
                 listener.stop()
+        if self._desk is not None:
+            self._desk.release()
         self._server.begin_drain()
 
     @property
@@ -100,6 +106,8 @@ class WorkerService:
     def serve_certificate(self, certified_key: CertifiedKey) -> None:
         """Serve this for its names from the next handshake on. Raises: CertificateError."""
         self._selector.replace(certified_key)
+        if self._desk is not None:
+            self._desk.listed(certified_key.names)
 
     def drop_certificate(self, names: tuple[str, ...]) -> None:
         """Serve these names no longer."""
@@ -120,6 +128,21 @@ class WorkerService:
             self._challenges.clean_up(number)
         elif server_name not in self._handshakes.values():
             self._selector.clean_up_challenge(server_name)
+
+    def use_keeper(self, want: Want | None) -> None:
+        """Ask this keeper about names that no site lists, or nobody."""
+        if self._desk is not None:
+            self._desk.use_keeper(want)
+
+    def offer_certificate(self, certified_key: CertifiedKey) -> None:
+        """Serve this if a visitor waits for its name, or an earlier one is held for it."""
+        if self._desk is not None:
+            self._desk.offered(certified_key)
+
+    def answer_name(self, answer: NameAnswer) -> None:
+        """There is no certificate for a name that was wanted, or none yet."""
+        if self._desk is not None:
+            self._desk.answered(answer)
 
     def maintain(self, notice: MaintenanceNotice | None) -> None:
         """Keep requests from applications from now on, or no longer."""

@@ -39,6 +39,10 @@ class PlainEntrance:
         """A plain stream."""
         return SocketStream(sock, connection, self._loop)
 
+    def client(self, sock: socket.socket) -> str:
+        """The peer's address."""
+        return client_of(sock)[0]
+
     def greet(self, stream: SocketStream) -> tuple[Engine, Peer]:
         """HTTP/1.1, whatever comes."""
         address, port = client_of(stream.sock)
@@ -59,6 +63,10 @@ class TLSEntrance:
     def open(self, sock: socket.socket, connection: Connection) -> SocketStream:
         """A TLS stream that begins with the base context; the server name chooses the certificate."""
         return TLSStream(sock, connection, self._loop, self._selector.base)
+
+    def client(self, sock: socket.socket) -> str:
+        """The peer's address."""
+        return client_of(sock)[0]
 
     def greet(self, stream: SocketStream) -> tuple[Engine, Peer]:
         """The engine for the agreed protocol, and the peer with what its certificate covers."""

@@ -132,6 +132,10 @@ class _AnnouncedEntrance:
         """See `Entrance`."""
         return self._entrance.open(sock, connection)
 
+    def client(self, sock: socket.socket) -> str:
+        """Who was announced."""
+        return self._announcement.address
+
     def greet(self, stream: SocketStream) -> tuple[Engine, Peer]:
         """The engine, and the client that was announced."""
         engine, peer = self._entrance.greet(stream)

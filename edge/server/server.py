@@ -39,6 +39,9 @@ class Entrance(Protocol):
     def open(self, sock: socket.socket, connection: Connection) -> SocketStream:
         """The stream of an accepted socket; not started. Raises OSError when the socket is dead already."""
 
+    def client(self, sock: socket.socket) -> str:
+        """The numeric address of whoever is behind an accepted socket; "" when it has gone already."""
+
     def greet(self, stream: SocketStream) -> tuple[Engine, Peer]:
         """Called once the stream has opened: the engine for the agreed protocol, and who is there."""
 

@@ -83,7 +83,10 @@ class FileSystemStorage:
             except (FileNotFoundError, NotADirectoryError):
                 return None
             with os.fdopen(descriptor, "rb") as file:
-                value = file.read(MAX_VALUE + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+                status = os.fstat(
+                    descriptor
+                )  # its size: a buffer of MAX_VALUE for every value costs more than reading it
+                value = file.read(min(status.st_size, MAX_VALUE) + 1) if stat.S_ISREG(status.st_mode) else None
         if value is None or len(value) > MAX_VALUE:
             raise StorageError(f"cannot read {key} in the storage: it is not a file of at most {MAX_VALUE} bytes")
         return value

@@ -284,6 +284,9 @@ class RecordingPublisher:
         for name in names:
             del self.serving[name]
 
+    def offer(self, certified_key: CertifiedKey) -> None:
+        self.log.append((self.clock(), certified_key))
+
     async def present(self, answer: ChallengeAnswer) -> None:
         raise AssertionError("no test here proves a name")
 

@@ -36,6 +36,9 @@ class Workers:
         self.given: list[ChallengeAnswer] = []
         self.is_stuck = False
 
+    def offer(self, certified_key: CertifiedKey) -> None:
+        raise AssertionError("no test here offers certificates")
+
     def replace(self, certified_key: CertifiedKey) -> None:
         """Not of interest here."""
 

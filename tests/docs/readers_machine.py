@@ -90,6 +90,8 @@ class ReadersMachine:
                 yield from ((directory, self._directory) for directory in site.get(key, {}).values())
             yield from ((page, self._config) for page in site.get("error_pages", {}).values())
             yield from ((site[key], path) for key, path in self._pair.items() if key in site)
+        if python_path := document.get("on_demand", {}).get("python_path"):
+            yield python_path, self._directory
         access = document.get("log", {}).get("access", "-")
         if access not in ("-", "off"):
             yield access, self._log

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from edge.errors import CertificateError, StartError
 from edge.net.listening import ListeningSocket
 from edge.process.service import Parts
 from edge.tls.certified_key import CertifiedKey
+from edge.tls.name_answer import NameAnswer
 
 
 class SampleConnection:
@@ -127,6 +128,15 @@ class SampleService:
     def clean_up(self, number: int) -> None:
         self.answers.pop(number, None)
 
+    def use_keeper(self, want: Callable[[str, str], None] | None) -> None:
+        pass
+
+    def offer_certificate(self, certified_key: CertifiedKey) -> None:
+        pass
+
+    def answer_name(self, answer: NameAnswer) -> None:
+        pass
+
     def maintain(self, notice: MaintenanceNotice | None) -> None:
         self.notice = notice
 
@@ -177,6 +187,9 @@ class SampleManager:
             reply = f"failed: {problem}"
         writer.write(reply.encode())
         writer.close()
+
+    def want(self, name: str, client: str, caller: int, reply: Callable[[CertifiedKey | NameAnswer], None]) -> None:
+        pass
 
     async def stop(self) -> None:
         self.server.close()

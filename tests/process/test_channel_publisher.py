@@ -249,3 +249,15 @@ def test_plain_http_decides_which_challenges_can_be_answered() -> None:
         assert stage.publisher.challenge_kinds() == {"tls-alpn-01"}
 
     play(scene)
+
+
+def test_names_that_leave_together_are_forgotten_one_by_one() -> None:
+    """They may have had certificates of their own; one that still serves another name stays."""
+
+    async def scene(stage: Stage) -> None:
+        for serial, names in (("1", ("a.test",)), ("2", ("b.test",)), ("3", ("c.test", "d.test"))):
+            stage.publisher.replace(key(serial, *names))
+        stage.publisher.withdraw_certificate(("a.test", "b.test", "c.test"))
+        assert stage.join().serials() == ["3"]
+
+    play(scene)

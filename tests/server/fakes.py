@@ -113,6 +113,9 @@ class FakeEntrance:
         self.stream = FakeStream(connection, self.loop)
         return self.stream
 
+    def client(self, sock: object) -> str:
+        return "203.0.113.7"
+
     def greet(self, stream: object) -> tuple[Engine, Peer]:
         return self.engine, Peer("203.0.113.7", 4711)
 
