@@ -21,6 +21,7 @@ from edge.certs.certificate_task import CertificateTask
 from edge.certs.housekeeping import retire_unused
 from edge.certs.identifiers import CertificateSpec, is_shallow_wildcard, plan_certificates
 from edge.certs.issuer import Issuer
+from edge.certs.ledger import Ledger
 from edge.certs.messages import utc
 from edge.certs.own import CHECK_INTERVAL, OwnKeys
 from edge.certs.pacing import Bucket, OrderGate
@@ -69,6 +70,7 @@ class Manager:
         self._rng = rng or random.SystemRandom()
         self._served = ServedNames(publisher)
         self._own = OwnKeys()
+        self._ledger = Ledger(storage)
         self._tasks: dict[CertificateSpec, CertificateTask] = {}
         self._running: dict[CertificateSpec, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
@@ -148,7 +150,7 @@ class Manager:
         store = CertificateStore(self._storage, spec.directory, spec.names)
         first, *others = (authority.name for authority in authorities)
         record = CertificateRecord(spec, store, self._served, first, self._now, tuple(others))
-        return CertificateTask(record, authorities, self._publisher, self._rng)
+        return CertificateTask(record, authorities, self._publisher, self._rng, self._ledger)
 
     def _authorities(self, acme: Acme) -> tuple[Authority, ...]:
         """The preferred CA first. Names tell certificates apart, so the second of two equal ones is left out."""
