@@ -103,6 +103,11 @@ class CertificateTask:
         self._wake.set()
         return await self._askers.wait()
 
+    def distrust(self, serial: str) -> None:
+        """The certificate with this serial has been revoked: replace it as soon as that is possible, also after a restart."""
+        self._record.remember(msgspec.structs.replace(forgiven(self._record.state), revoked=serial))
+        self._wake.set()
+
     def look_again(self) -> None:
         """Somebody has put a certificate on disk: serve it when it is better than what is served."""
         if self._record.adopt_newer():

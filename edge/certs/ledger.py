@@ -13,7 +13,7 @@ of the segment brings it along.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -185,12 +185,6 @@ def count(tally: Tally, entry: Entry) -> None:
         tally.issuance(entry.ca, entry.names, entry.at)
     elif entry.event is Event.FAILED and entry.kind == "validation":
         tally.failure(entry.ca, entry.names, entry.at)
-
-
-def history_of(entries: Iterable[Entry], names: tuple[str, ...]) -> Iterator[Entry]:
-    """What concerns a certificate for these names."""
-    wanted = set(names)
-    return (entry for entry in entries if wanted.intersection(entry.names))
 
 
 def _new_name(now: float) -> str:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 
 from edge.certs.authority import Authority
+from edge.certs.by_hand import ByHand
 from edge.certs.certificate_task import CertificateTask
 from edge.certs.housekeeping import retire_unused
 from edge.certs.identifiers import CertificateSpec, is_shallow_wildcard, plan_certificates
@@ -28,7 +29,9 @@ from edge.certs.pacing import Bucket, OrderGate
 from edge.certs.placeholder import REFRESHED_AFTER
 from edge.certs.publisher import Publisher
 from edge.certs.record import CertificateRecord
+from edge.certs.requests import Answer, Request
 from edge.certs.served import ServedNames
+from edge.certs.status import CertificateStatus, own_status, status_of_record
 from edge.certs.store import CertificateStore
 from edge.certs.throttle import Throttle
 from edge.config.schema import Acme, Config, KeyPair, Site
@@ -71,6 +74,9 @@ class Manager:
         self._served = ServedNames(publisher)
         self._own = OwnKeys()
         self._ledger = Ledger(storage)
+        self._by_hand = ByHand(
+            lambda: list(self._tasks.values()), lambda: (*self._public, self._local), storage, self._ledger, wall_clock
+        )
         self._tasks: dict[CertificateSpec, CertificateTask] = {}
         self._running: dict[CertificateSpec, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
@@ -99,6 +105,18 @@ class Manager:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._running.clear()
         await _close([*self._public, self._local])
+
+    async def perform(self, request: Request) -> Answer:
+        """What an operator asks for; see `requests`."""
+        return await self._by_hand.perform(request)
+
+    def statuses(self) -> list[CertificateStatus]:
+        """Every certificate that is asked for, the operator's own among them, as it is now."""
+        own = [(pair.certificate, self._own.get(pair)) for pair in _pairs(self._config)]
+        return [
+            *(own_status(path, read.leaf, self._now()) for path, read in own if read),
+            *(status_of_record(task.record) for task in self._tasks.values()),
+        ]
 
     # -- from configuration to tasks ----------------------------------------------------------------------------------
 

@@ -39,6 +39,7 @@ class OrderGate:
     def __init__(self, bucket: Bucket | None) -> None:
         self._slots = asyncio.Semaphore(ORDERS_AT_ONCE)
         self._bucket = bucket
+        self._turn = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
@@ -46,4 +47,13 @@ class OrderGate:
         async with self._slots:
             if self._bucket is not None:
                 await asyncio.sleep(self._bucket.take(asyncio.get_running_loop().time()))
+            yield
+
+    @contextlib.asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Wait until no order is under way, and keep new ones waiting until leaving."""
+        async with contextlib.AsyncExitStack() as stack:
+            async with self._turn:  # two that each held some of the slots would wait for ever
+                for _ in range(ORDERS_AT_ONCE):
+                    await stack.enter_async_context(self._slots)
             yield

@@ -10,17 +10,20 @@ import signal
 import socket
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from edge.config.schema import Config
 from edge.process.channel import Channel
 from edge.process.channel_on_loop import ChannelOnLoop
 from edge.process.channel_publisher import ChannelPublisher
+from edge.process.desk import Desk
 from edge.process.event_loop import new_event_loop
 from edge.process.maintenance import MaintenanceWatch
 from edge.process.messages import Certified, Configure, Drain, Ready, ToKeeper, ToSupervisor, WorkerLink
 from edge.process.service import Parts
 from edge.process.spawn import settle_child
+from edge.storage.filesystem import FileSystemStorage
 from edge.telemetry.logs import get_logger
 
 STOP_TIMEOUT: Final = 8.0
@@ -65,6 +68,7 @@ class Keeper:
         self._stopped = asyncio.Event()
         self._certified = False
         self._maintenance = MaintenanceWatch(lambda: self._config.storage, publisher.maintain)
+        self._desk = Desk(FileSystemStorage(Path(config.storage)), self._manager.perform)
         channel: Channel[ToKeeper, ToSupervisor] = Channel(supervisor, ToKeeper, attachments=True)
         loop = asyncio.get_running_loop()
         self._supervisor = ChannelOnLoop(loop, channel, self._supervisor_said, self.stop)
@@ -77,14 +81,15 @@ class Keeper:
         """Start the manager, say so, wait for the end, stop the manager. Raises: EdgeError when it cannot start."""
         start = asyncio.create_task(self._start())
         stopped = asyncio.create_task(self._stopped.wait())
-        watch = asyncio.create_task(self._maintenance.run())
+        beside = [asyncio.create_task(each) for each in (self._maintenance.run(), self._desk.run())]
         await asyncio.wait((start, stopped), return_when=asyncio.FIRST_COMPLETED)
         if start.done():
             start.result()  # raises what went wrong
             await stopped
         else:
             start.cancel()
-        watch.cancel()
+        for task in beside:
+            task.cancel()
         await self._stop_manager()
 
     async def _start(self) -> None:

@@ -11,14 +11,18 @@ import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from edge.certs.publisher import ChallengeAnswer, Publisher
+from edge.certs.requests import Answer, Request
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.schema import Config
 from edge.net.listening import ListeningSocket
 from edge.telemetry.announce import SILENT, Announcer
 from edge.tls.certified_key import CertifiedKey
+
+if TYPE_CHECKING:  # a supervisor, and the workers that it forks, need no cryptography
+    from edge.certs.status import CertificateStatus
 
 
 class Service(Protocol):
@@ -77,6 +81,12 @@ class Manager(Protocol):
     def reconfigure(self, config: Config) -> None:
         """Work for this configuration from now on. On return, what is on disk for its names has been published, with
         placeholders for the rest, so that workers of the new generation find it in their first snapshot."""
+
+    async def perform(self, request: Request) -> Answer:
+        """What an operator asks for. Never raises for what a CA or a disk does."""
+
+    def statuses(self) -> list[CertificateStatus]:
+        """Every certificate of the configuration as it is now."""
 
     async def stop(self) -> None:
         """End all work; orders in flight are resumed by the next start. Should return within 5 s."""

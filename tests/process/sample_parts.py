@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from edge.certs.publisher import HTTP01, ChallengeAnswer, Publisher
+from edge.certs.requests import Answer, Request
+from edge.certs.status import CertificateStatus
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.schema import Config
 from edge.errors import CertificateError, StartError
@@ -164,6 +166,12 @@ class SampleManager:
             reply = f"failed: {problem}"
         writer.write(reply.encode())
         writer.close()
+
+    async def perform(self, request: Request) -> Answer:
+        return Answer(True, (f"performed {request}",))
+
+    def statuses(self) -> list[CertificateStatus]:
+        return []
 
     async def stop(self) -> None:
         self.server.close()

@@ -20,7 +20,7 @@ from acme import messages
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from josepy.json_util import JSONObjectWithFields, field
-from josepy.jwk import JWK, JWKEC
+from josepy.jwk import JWK, JWKEC, JWKRSA
 from msgspec import Struct
 
 from edge.certs.acme.conversation import Conversation
@@ -62,6 +62,12 @@ class Contact(JSONObjectWithFields):
     """An account update (RFC 8555 §7.3.2)."""
 
     contact: list[str] = field("contact")
+
+
+class Deactivation(JSONObjectWithFields):
+    """RFC 8555 §7.3.6."""
+
+    status: str = field("status", default="deactivated")
 
 
 def account_directory(directory_url: str, kid: str) -> str:
@@ -156,6 +162,21 @@ class Accounts:
                     raise  # else it was changed already, before a crash
             self._adopt_key()
             log.info("account key changed", account=record.url, ca=host_of(self._directory_url))
+
+    async def deactivate(self, conversation: Conversation) -> None:
+        """Ask the CA to accept nothing from the account any more (RFC 8555 §7.3.6). Raises: IssueFailed, StorageError."""
+        async with self._one_at_a_time, self._exclusive():
+            key, record = self._load_key(), self._load_record()
+            if key is None or record is None:
+                raise IssueFailed(ErrorClass.ACCOUNT, "account", "there is no account yet")
+            conversation.sign_with(key, record.url)
+            await conversation.post("account", record.url, Deactivation())
+            self.put_aside("deactivated by command")
+            log.warning("account deactivated", account=record.url, ca=host_of(self._directory_url))
+
+    def put_aside(self, reason: str) -> None:
+        """Forget the account; its files stay in quarantine. Raises: StorageError."""
+        self._storage.quarantine(self.directory, reason)
 
     async def _settle_key_change(self, conversation: Conversation, key: JWK, record: AccountRecord) -> JWK:
         """The account's key after a key change that a crash may have interrupted."""
@@ -268,7 +289,7 @@ class Accounts:
             key = JWK.load(pem)
         except (josepy.errors.Error, ValueError, TypeError) as exc:
             raise self._damaged(name) from exc
-        if not isinstance(key, JWKEC) or key.key.curve.name != "secp256r1":
+        if not is_account_key(key):
             raise self._damaged(name)
         return key
 
@@ -300,9 +321,16 @@ class Accounts:
         return IssueFailed(
             ErrorClass.ACCOUNT,
             "account",
-            f"{self.directory}/{name} in the storage is no P-256 private key in PEM",
+            f"{self.directory}/{name} in the storage is no private key that edge can use for an account",
             hint="restore it from a backup, or delete it to register a new account",
         )
+
+
+def is_account_key(key: JWK) -> bool:
+    """P-256, which edge makes, or RSA with at least 2048 bits, which certbot makes and which may have been imported."""
+    if isinstance(key, JWKRSA):
+        return bool(key.key.key_size >= 2048)
+    return isinstance(key, JWKEC) and key.key.curve.name == "secp256r1"
 
 
 def _location(reply: Reply) -> str:
