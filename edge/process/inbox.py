@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -24,7 +24,8 @@ from edge.storage.contract import Storage
 
 KEEPER_LOCK: Final = "keeper"
 
-REQUESTS, ANSWERS: Final = "requests", "answers"
+REQUESTS: Final = "requests"
+ANSWERS: Final = "answers"
 
 STALE: Final = 60.0
 """Seconds after which a request is not carried out any more: whoever asked has been told that nobody answered."""
@@ -117,5 +118,3 @@ def give_answer(storage: Storage, number: str, answer: Answer, now: float) -> No
         begun = name.partition("-")[0]
         if begun.isdecimal() and int(begun) < now - FORGOTTEN:
             storage.delete(f"{ANSWERS}/{name}")
-
-
