@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from edge.config.acme_schema import Acme, CertificateOptions
 from edge.config.address import UpstreamAddress
+from edge.config.endpoint import Endpoint
+from edge.config.notify_schema import Notify
 
 __all__ = ["Acme", "CertificateOptions", "Config", "KeyPair", "Listen", "Log", "Site", "StaticMount"]
 
@@ -221,6 +223,12 @@ class Config(Struct, frozen=True):
 
     drain_seconds: float = 30.0
     """From a stop or reload until what is still in flight is cut. kamal-proxy 30 s."""
+
+    notify: Notify | None = None
+    """Who hears that a certificate is running out; None: the log alone."""
+
+    metrics: Endpoint | None = None
+    """Where metrics are told; None: nowhere."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -16,12 +16,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from edge.certs.requests import Answer, LookAgain, Request
+from edge.certs.requests import Answer, ChangeAccount, LookAgain, Reason, Renew, Request, Revoke
 from edge.errors import StartError, StorageError
 from edge.process.inbox import fetch_answer, is_taken, keeper_absent, leave_request, take_back
 from edge.process.privileges import acting_as, owner_of
 from edge.storage.contract import Storage
 from edge.storage.filesystem import FileSystemStorage
+
+__all__ = [
+    "Answer",
+    "ChangeAccount",
+    "Reason",
+    "Renew",
+    "Request",
+    "Revoke",
+    "ask_keeper",
+    "edge_command",
+    "tell_keeper",
+]
 
 TAKE_TIMEOUT: Final = 20.0
 """Seconds until a keeper has taken a request; it looks every second, and may just be starting."""
