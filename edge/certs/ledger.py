@@ -13,6 +13,7 @@ of the segment brings it along.
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -79,6 +80,8 @@ class Ledger:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
+        self.counts: Counter[tuple[str, str, str]] = Counter()
+        """Events that this process has added, by CA, event and kind of failure."""
         self._tally: Tally | None = None
         self._segment = ""
         self._begun = 0.0
@@ -94,6 +97,7 @@ class Ledger:
     def add(self, entry: Entry) -> None:
         """Remember one event. Never raises for trouble with the disk."""
         count(self.tally, entry)
+        self.counts[entry.ca, entry.event.value, entry.kind] += 1
         line = msgspec.json.encode(entry) + b"\n"
         is_full = len(self._lines) + len(line) > LARGEST_SEGMENT or not 0 <= entry.at - self._begun < LONGEST_SEGMENT
         if is_full or not self._segment:

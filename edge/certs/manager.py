@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
 from edge.certs.authority import Authority
 from edge.certs.by_hand import ByHand
@@ -117,6 +117,10 @@ class Manager:
             *(own_status(path, read.leaf, self._now()) for path, read in own if read),
             *(status_of_record(task.record) for task in self._tasks.values()),
         ]
+
+    def events(self) -> Mapping[tuple[str, str, str], int]:
+        """How often each thing has happened since the start, by CA, event and kind of failure."""
+        return self._ledger.counts
 
     # -- from configuration to tasks ----------------------------------------------------------------------------------
 

@@ -238,7 +238,7 @@ class LogTable(Struct, frozen=True):
 
 
 class NotifyTable(Struct, frozen=True):
-    """`[notify]`: who is told about certificates that are running out: once less than a quarter of the lifetime is left, then daily,
+    """`[notify]`: who hears of certificates that are running out: once less than a quarter of the lifetime is left, then daily,
     when it has expired, and when all is well again. Every way that is given is used; `edge certs test-notify` tries them."""
 
     command: str | list[str] | UnsetType = UNSET

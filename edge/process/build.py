@@ -53,6 +53,7 @@ from edge.server.server import Record, Server
 from edge.storage.contract import Storage
 from edge.storage.filesystem import FileSystemStorage
 from edge.telemetry.access_log import AccessLog
+from edge.telemetry.traffic import RequestCounter
 from edge.tls.selector import Selector
 from edge.wire.http2 import http2_engine_factory
 
@@ -84,7 +85,11 @@ def build_service(
 
     # What speaks.
     access_log = _open_access_log(config)
-    server = Server(loop, deadlines, respond_error, _recorder(access_log))
+    counter = RequestCounter()
+    record = _recorder(access_log)
+    if config.metrics is not None:
+        record = _counting(record, counter)
+    server = Server(loop, deadlines, respond_error, record)
     selector = Selector(base_context, config.names[0])
     behind_tls: Handler = routing
     without_tls: Handler = plain_http
@@ -102,7 +107,9 @@ def build_service(
 
     # Where it comes in.
     entries = [Listener(each.sock, accept_secure if each.tls else accept_plain, loop) for each in listeners]
-    return WorkerService(server, entries, selector, challenges, maintenance, deadlines, access_log, closers)
+    return WorkerService(
+        server, entries, selector, challenges, maintenance, deadlines, access_log, closers, counter.requests
+    )
 
 
 def _identified(handler: Handler, listen: Listen) -> Handler:
@@ -138,6 +145,15 @@ def _recorder(access_log: AccessLog) -> Record | None:
         )
 
     return record
+
+
+def _counting(record: Record | None, counter: RequestCounter) -> Record:
+    def count(exchange: ServerExchange, now: float) -> None:
+        counter.count(exchange.status)
+        if record is not None:
+            record(exchange, now)
+
+    return count
 
 
 def build_manager(config: Config, publisher: Publisher) -> Manager:

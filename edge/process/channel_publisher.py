@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
+import msgspec
+
 from edge.certs.publisher import ChallengeAnswer
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.schema import Config
@@ -20,17 +22,18 @@ from edge.errors import CertificateError
 from edge.process.channel import Channel, MessageTooLarge
 from edge.process.channel_on_loop import ChannelOnLoop
 from edge.process.messages import (
-    Acknowledged,
     CleanUpChallenge,
     DropCertificate,
     KeeperToWorker,
     Maintain,
     PresentChallenge,
     ServeCertificate,
+    Served,
     SnapshotComplete,
     WorkerToKeeper,
 )
 from edge.telemetry.logs import get_logger
+from edge.telemetry.traffic import Traffic, total
 from edge.tls.certified_key import CertifiedKey
 
 ACKNOWLEDGE_TIMEOUT: Final = 5.0
@@ -65,6 +68,8 @@ class ChannelPublisher:
         self._links: dict[int, ChannelOnLoop[WorkerToKeeper, KeeperToWorker]] = {}
         self._certificates: dict[tuple[str, ...], CertifiedKey] = {}
         self._presentations: dict[int, Presentation] = {}
+        self._traffic: dict[int, Traffic] = {}
+        self._ended = Traffic()
         # Workers outlive keepers and remember numbers: the clock never gives a later keeper the numbers of an earlier one.
         self._last_number = time.monotonic_ns()
 
@@ -76,6 +81,11 @@ class ChannelPublisher:
         """Whether something better than a placeholder is served for every name of the configuration."""
         certified = {name for key in self._certificates.values() if key.kind != "placeholder" for name in key.names}
         return certified.issuperset(self.config.names)
+
+    @property
+    def traffic(self) -> Traffic:
+        """What all workers have reported."""
+        return total([self._ended, *self._traffic.values()])
 
     # -- links to workers ---------------------------------------------------------------------------------------------
 
@@ -111,7 +121,10 @@ class ChannelPublisher:
         self._links.clear()
 
     def _hearer(self, worker: int) -> Callable[[WorkerToKeeper, socket.socket | None], None]:
-        def heard(message: Acknowledged, _attachment: socket.socket | None) -> None:
+        def heard(message: WorkerToKeeper, _attachment: socket.socket | None) -> None:
+            if isinstance(message, Served):
+                self._traffic[worker] = message.traffic
+                return
             presentation = self._presentations.get(message.number)
             if presentation is not None:
                 presentation.acknowledged.add(worker)
@@ -121,6 +134,9 @@ class ChannelPublisher:
 
     def _link_lost(self, worker: int) -> None:
         del self._links[worker]
+        if worker in self._traffic:  # what it has served has been served: counters never go back
+            ended = self._traffic.pop(worker)
+            self._ended = total([self._ended, msgspec.structs.replace(ended, connections=0)])
         for presentation in self._presentations.values():
             presentation.changed.set()
 

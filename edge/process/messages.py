@@ -13,6 +13,7 @@ from msgspec import Struct
 from edge.certs.publisher import HTTP01, TLSALPN01
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.schema import Config
+from edge.telemetry.traffic import Traffic
 from edge.tls.certified_key import CertifiedKey
 
 # -- supervisor → worker or keeper ------------------------------------------------------------------------------------
@@ -103,10 +104,16 @@ class Acknowledged(Struct, frozen=True, tag="acknowledged"):
     number: int
 
 
+class Served(Struct, frozen=True, tag="served"):
+    """How much the worker has served so far, every few seconds where metrics are wanted."""
+
+    traffic: Traffic
+
+
 ToWorker: TypeAlias = KeeperLink | Drain | ReopenLogs
 ToKeeper: TypeAlias = Configure | WorkerLink | Drain
 ToSupervisor: TypeAlias = Ready | Certified
 KeeperToWorker: TypeAlias = (
     ServeCertificate | DropCertificate | PresentChallenge | CleanUpChallenge | Maintain | SnapshotComplete
 )
-WorkerToKeeper: TypeAlias = Acknowledged
+WorkerToKeeper: TypeAlias = Acknowledged | Served

@@ -35,6 +35,7 @@ from edge.process.messages import (
     Ready,
     ReopenLogs,
     ServeCertificate,
+    Served,
     SnapshotComplete,
     ToSupervisor,
     ToWorker,
@@ -46,6 +47,9 @@ from edge.telemetry.logs import get_logger
 from edge.tls.certified_key import CertifiedKey
 
 EXIT_OK: Final = 0
+
+REPORT_TICKS: Final = 20
+"""Ticks (of a quarter of a second) between two reports of what has been served; scrapers come every 10 s and less often."""
 
 log = get_logger("process")
 
@@ -81,6 +85,7 @@ class Worker:
         self._listeners = listeners
         self._service = service
         self._accepting = False
+        self._ticks = 0
         self._drain_deadline: float | None = None
         channel: Channel[ToWorker, ToSupervisor] = Channel(supervisor, ToWorker, attachments=True)
         self._supervisor = ChannelOnLoop(loop, channel, self._supervisor_said, self._supervisor_gone)
@@ -117,6 +122,13 @@ class Worker:
         self._loop.call_later(TICK, self._tick)
         self._leave_if_drained()  # first: it must not depend on what the service does
         self._service.tick(self._loop.time())
+        if self._config.metrics is not None:
+            self._report_traffic()
+
+    def _report_traffic(self) -> None:
+        self._ticks += 1
+        if self._keeper is not None and self._ticks % REPORT_TICKS == 0:
+            self._keeper.send(Served(self._service.traffic()))
 
     # -- the supervisor -----------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from edge.net.deadlines import Deadlines
 from edge.server.listener import Listener
 from edge.server.server import Server
 from edge.telemetry.access_log import AccessLog
+from edge.telemetry.traffic import Traffic
 from edge.tls.certified_key import CertifiedKey
 from edge.tls.selector import Selector
 
@@ -29,6 +30,7 @@ class WorkerService:
         deadlines: Deadlines,
         access_log: AccessLog,
         closers: Sequence[Callable[[], None]],
+        requests: Callable[[], tuple[int, ...]] = tuple,
     ) -> None:
         self._server = server
         self._listeners = listeners
@@ -38,6 +40,7 @@ class WorkerService:
         self._deadlines = deadlines
         self._access_log = access_log
         self._closers = closers
+        self._requests = requests
         self._handshakes: dict[int, str] = {}
         self._started = False
 
@@ -93,6 +96,10 @@ class WorkerService:
     def maintain(self, notice: MaintenanceNotice | None) -> None:
         """Keep requests from applications from now on, or no longer."""
         self._maintenance.replace(notice)
+
+    def traffic(self) -> Traffic:
+        """What has been served so far."""
+        return Traffic(len(self._server.connections), self._requests())
 
     def reopen_logs(self) -> None:
         """The access log has been rotated."""

@@ -18,6 +18,7 @@ from edge.config.schema import Config
 from edge.errors import CertificateError, StartError
 from edge.net.listening import ListeningSocket
 from edge.process.service import Parts
+from edge.telemetry.traffic import Traffic
 from edge.tls.certified_key import CertifiedKey
 
 
@@ -125,6 +126,9 @@ class SampleService:
     def reopen_logs(self) -> None:
         self.reopened += 1
 
+    def traffic(self) -> Traffic:
+        return Traffic(len(self.connections))
+
     def tick(self, now: float) -> None:
         pass
 
@@ -172,6 +176,9 @@ class SampleManager:
 
     def statuses(self) -> list[CertificateStatus]:
         return []
+
+    def events(self) -> dict[tuple[str, str, str], int]:
+        return {}
 
     async def stop(self) -> None:
         self.server.close()
