@@ -115,7 +115,10 @@ class ByHand:
         answer = _joined(await asyncio.gather(*(self._renew_one(task, force=True) for task in tasks)))
         if not answer.is_done:
             return Answer(False, (*answer.sentences, f"{name}: not revoked, because nothing could replace it"))
-        await self._tell_ca(old, authority, reason)
+        try:
+            await self._tell_ca(old, authority, reason)
+        except IssueFailed as exc:
+            return Answer(False, (*answer.sentences, f"{name}: replaced, but not revoked: {_failure(exc)}"))
         self._put_aside(tasks, old)
         return Answer(True, (*answer.sentences, f"{name}: serial {old.leaf.serial} is revoked"))
 
