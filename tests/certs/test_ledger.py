@@ -29,7 +29,10 @@ def test_entries_survive_a_restart() -> None:
     """In their order, with everything in them; a new process counts on."""
     storage = MemoryStorage()
     first = Ledger(storage)
-    entries = [issued(NOW), Entry(NOW + 1, Event.FAILED, CA, ("a.test",), phase="challenge", kind="validation", cause="x")]
+    entries = [
+        issued(NOW),
+        Entry(NOW + 1, Event.FAILED, CA, ("a.test",), phase="challenge", kind="validation", cause="x"),
+    ]
     for entry in entries:
         first.add(entry)
     second = Ledger(storage.survivor())
