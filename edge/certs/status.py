@@ -135,7 +135,7 @@ def _status(directory: str, memory: CertificateState, found: _OnDisk, now: float
         directory=directory,
         names=memory.names or (leaf.names if leaf else ()),
         state=found.state(now),
-        issuer=found.issuer or memory.ca,
+        issuer=found.issuer if leaf else memory.ca,
         in_use=memory.in_use,
         not_after=leaf.not_after if leaf else None,
         renew_at=memory.renew_at if is_planned else None,
