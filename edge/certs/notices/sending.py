@@ -101,6 +101,8 @@ def _mail(email: Email, notice: Notice) -> None:
     server = f"the mail server {email.server}"
     try:
         with _connect(email) as connection:
+            if email.encryption == "starttls":
+                connection.starttls(context=ssl.create_default_context())
             if email.user and email.password:
                 connection.login(email.user, read_secret(email.password))
             refused = connection.send_message(_message(email, notice))
@@ -119,10 +121,7 @@ def _connect(email: Email) -> smtplib.SMTP:
     host, port = email.server.host, email.server.port
     if email.encryption == "tls":
         return smtplib.SMTP_SSL(host, port, timeout=SOCKET_TIMEOUT, context=ssl.create_default_context())
-    connection = smtplib.SMTP(host, port, timeout=SOCKET_TIMEOUT)
-    if email.encryption == "starttls":
-        connection.starttls(context=ssl.create_default_context())
-    return connection
+    return smtplib.SMTP(host, port, timeout=SOCKET_TIMEOUT)
 
 
 def _message(email: Email, notice: Notice) -> EmailMessage:
