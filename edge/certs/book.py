@@ -42,7 +42,8 @@ class Book:
         self._write(Entry(self._record.now(), Event.ISSUED, ca, names, serial=serial, exempt=exempt))
 
     def failed(self, ca: str, failure: IssueFailed, *, rehearsal: bool) -> None:
-        """An attempt failed. A failed validation counts for the names that the CA speaks of."""
+        """An attempt failed, with `rehearsal` before the CA itself was asked for a certificate. A failed validation counts for
+        the names that the CA speaks of."""
         names = self._record.spec.names
         if failure.error_class is ErrorClass.VALIDATION:
             names = tuple(name for name in names if name in failure.detail) or names
@@ -54,7 +55,7 @@ class Book:
             phase=failure.phase,
             kind=failure.error_class.value,
             cause=failure.detail,
-            rehearsal=rehearsal,
+            rehearsal=rehearsal and failure.error_class is ErrorClass.VALIDATION,
         )
         self._write(entry)
 

@@ -80,7 +80,8 @@ def show(actions: Actions, name: str | None, config: str | None, storage: str | 
     directory = load_storage(Flags(config=config, storage=storage), os.environ)
     certificates = actions.read_certificates(directory)
     if name is not None:
-        certificates = [each for each in certificates if name in (*each.names, each.directory)]
+        wanted = _spelled(name)
+        certificates = [each for each in certificates if wanted in (*each.names, each.directory)]
     if as_json:
         click.echo(certificate_json(certificates))
     elif not certificates:
@@ -91,6 +92,16 @@ def show(actions: Actions, name: str | None, config: str | None, storage: str | 
     else:
         click.echo("\n".join(map(certificate_details, certificates)), nl=False)
     return _health(certificates, name)
+
+
+def _spelled(name: str) -> str:
+    """A name as the configuration spells it; what is no name may be a certificate's directory and stays."""
+    from edge.config.names import parse_name  # noqa: PLC0415
+
+    try:
+        return parse_name(name)
+    except ValueError:
+        return name
 
 
 def _health(certificates: list[CertificateStatus], name: str | None) -> int:
@@ -120,7 +131,7 @@ def renew(actions: Actions, names: tuple[str, ...], force: bool, flags: Flags) -
     """
     from edge.process.errands import Renew  # noqa: PLC0415
 
-    return _ask(actions, Renew(names, force), flags)
+    return _ask(actions, Renew(tuple(map(_spelled, names)), force), flags)
 
 
 def _ask(actions: Actions, request: Request, flags: Flags) -> int:
@@ -154,7 +165,7 @@ def revoke(actions: Actions, name: str, reason: str, yes: bool, flags: Flags) ->
 
     if not yes:
         _confirm(f"Revoke the certificate of {name} for good?")
-    return _ask(actions, Revoke(name, Reason(reason)), flags)
+    return _ask(actions, Revoke(_spelled(name), Reason(reason)), flags)
 
 
 def _confirm(question: str) -> None:

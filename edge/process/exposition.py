@@ -16,7 +16,7 @@ def exposition(
 ) -> str:
     """The page. `events` counts what the ledger has been told since the keeper's start, by CA, event and kind."""
     lines = [
-        *_certificates(statuses),
+        *_certificates(_distinct(statuses)),
         *_family(
             "edge_acme_events_total",
             "counter",
@@ -39,6 +39,15 @@ def exposition(
         ),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _distinct(statuses: Sequence[CertificateStatus]) -> list[CertificateStatus]:
+    """One for each set of labels, because a page with two equal ones is refused whole: of two pairs that the operator brings for
+    one name (RSA and ECDSA), the one that ends first."""
+    found: dict[tuple[str, str], CertificateStatus] = {}
+    for each in sorted(statuses, key=lambda each: -(each.not_after or 0.0)):
+        found[_name(each), each.issuer] = each
+    return list(found.values())
 
 
 def _certificates(statuses: Sequence[CertificateStatus]) -> Iterator[str]:

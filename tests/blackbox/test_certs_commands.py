@@ -50,7 +50,6 @@ def test_renewed_and_revoked_while_visitors_come(tmp_path: Path, pebble: Pebble)
         wait_issued(edge)
         where = ("--storage", edge.storage)
         serials = [serial(edge, "a.test")]
-        assert "nothing to do" in certs("renew", "a.test", *where)
         with HandshakeLoad(pebble.tls_port, "a.test") as load:
             for words in (("renew", "--force"), ("revoke", "--yes"), ("revoke", "--yes", "--reason", "key-compromise")):
                 certs(words[0], "a.test", *words[1:], *where)
@@ -95,7 +94,6 @@ def test_a_site_moves_from_certbot_without_an_order(tmp_path: Path, pebble: Pebb
         assert served_certificate(edge.https_port, "c.test", pebble.root())
         edge.wait_for("renewal window")
         assert pebble.requests("/order-plz") == orders
-        assert "taken over already" in certs("import", layout.root, *where)
         certs("renew", "c.test", "--force", "--storage", edge.storage)
         assert serial(edge, "c.test") != imported
     assert "ordering without naming the predecessor" not in edge.output

@@ -12,7 +12,7 @@ from edge.certs.ledger import Event, read_entries
 from edge.certs.requests import Answer, ChangeAccount, LookAgain, Reason, Renew, Revoke
 from edge.certs.status import read_certificates
 from edge.certs.store import CertificateStore, Stored
-from tests.certs.fakes import failure
+from tests.certs.fakes import FakeCA, ScriptedIssuer, failure
 from tests.certs.material import stored
 from tests.certs.virtual_time import START, run
 from tests.certs.world import DAY, HOUR, MINUTE, World, config_for
@@ -130,6 +130,22 @@ def test_a_site_whose_storage_forgets_certificates_stops_before_the_limit() -> N
         assert world.orders == 5
         (entry,) = {entry.ca for entry in read_entries(world.storage)}
         assert entry == LETS_ENCRYPT
+
+    run(main())
+
+
+def test_the_second_ca_is_asked_when_the_budget_of_the_first_is_used_up() -> None:
+    """A wait of more than an hour is what a second CA is for."""
+
+    async def main() -> None:
+        world = limited_world()
+        world.fallback = [ScriptedIssuer(FakeCA(world.clock, name="Second CA"))]
+        world.new_process()
+        await world.start(5)
+        for _ in range(5):
+            assert (await renew(world, force=True)).is_done
+        assert (world.orders, len(world.fallback[0].attempts)) == (5, 1)
+        await world.manager.stop()
 
     run(main())
 

@@ -155,6 +155,7 @@ def test_a_name_selects_certificates(edge: CommandLine) -> None:
     edge.world.certificates = [VALID, LIMITED]
     assert json.loads(edge("certs", "c.example", "--json").out)[0]["serial"] == "a1"
     assert len(json.loads(edge("certs", "--json", "example.com-0a1b").out)) == 1
+    assert edge("certs", "Example.COM.").status == 0
     outcome = edge("certs", "example")
     assert outcome.status == 1
     assert outcome.err.startswith("edge: no certificate for example in ")

@@ -70,13 +70,13 @@ class ReadersMachine:
         for index, word in enumerate(words[:-1]):
             if word == "--config":
                 found[index + 1] = str(self._config)
-        return found
+        return [*found, "--yes"] if found[:1] == ["revoke"] and "--yes" not in found else found
 
     def check_config(self, text: str, capsys: pytest.CaptureFixture[str]) -> None:
         """An `edge.toml` of a page is accepted."""
         for written, here in self._paths(text):
             text = text.replace(f'"{written}"', f'"{here}"')
-        self._from_page.write_text(text.replace("\nuser =", "\n# user ="))
+        self._from_page.write_text(text.replace('\nuser = "www-data"', ""))
         assert execute(["check", "--config", str(self._from_page)], Actions(find_warnings=lambda config: [])) == 0, (
             capsys.readouterr().err
         )

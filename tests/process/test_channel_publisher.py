@@ -22,8 +22,10 @@ from edge.process.messages import (
     Maintain,
     PresentChallenge,
     ServeCertificate,
+    Served,
     SnapshotComplete,
 )
+from edge.telemetry.traffic import Traffic
 from edge.tls.certified_key import CertifiedKey
 
 CONFIG = Config((Site(("a.test",)),), "/s")
@@ -247,5 +249,23 @@ def test_plain_http_decides_which_challenges_can_be_answered() -> None:
         assert stage.publisher.challenge_kinds() == {"http-01", "tls-alpn-01"}
         stage.publisher.config = Config(CONFIG.sites, "/s", listen=Listen(http_port=0))
         assert stage.publisher.challenge_kinds() == {"tls-alpn-01"}
+
+    play(scene)
+
+
+def test_what_workers_have_served_adds_up_and_never_goes_back() -> None:
+    """Reports replace each other; a worker that has ended still counts, but for its connections."""
+
+    async def scene(stage: Stage) -> None:
+        one, other = stage.join(), stage.join()
+        one.channel.send(Served(Traffic(3, (0, 0, 10, 0, 0, 0))))
+        one.channel.send(Served(Traffic(4, (0, 0, 12, 1, 0, 0))))
+        other.channel.send(Served(Traffic(1, (0, 0, 5, 0, 0, 0))))
+        while stage.publisher.traffic != Traffic(5, (0, 0, 17, 1, 0, 0)):
+            await asyncio.sleep(0)
+        one.channel.close()
+        while stage.publisher.traffic.connections != 1:
+            await asyncio.sleep(0)
+        assert stage.publisher.traffic == Traffic(1, (0, 0, 17, 1, 0, 0))
 
     play(scene)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +55,14 @@ def test_any_name_makes_a_line_that_can_be_parsed(name: str) -> None:
     text = exposition([CertificateStatus("d", (name or "x",), "valid", name, in_use=True)], {}, Traffic())
     for line in text.split("\n")[:-1]:
         assert line.startswith("#") or _SAMPLE.fullmatch(line), line
+
+
+def test_no_line_comes_twice() -> None:
+    """Prometheus would refuse the page; the certificate that ends first is told."""
+    soon = msgspec.structs.replace(STATUS, directory="a.test-2", not_after=1.0)
+    lines = exposition([STATUS, soon, STATUS], {}, Traffic()).splitlines()
+    assert len(lines) == len(set(lines))
+    assert 'edge_certificate_not_after_seconds{name="a.test",issuer="Let\'s Encrypt"} 1' in lines
 
 
 def test_traffic_adds_up() -> None:

@@ -27,6 +27,7 @@ from edge.certs.acme.conversation import Conversation
 from edge.certs.acme.key_change import signed_by_new_key
 from edge.certs.acme.network import Reply
 from edge.certs.acme.problems import ProblemFailure
+from edge.certs.acme.rehearsing import Deactivation
 from edge.certs.acme.transport import nonsense
 from edge.certs.acme.urls import host_of, require_https
 from edge.certs.issuer import ErrorClass, IssueFailed
@@ -62,12 +63,6 @@ class Contact(JSONObjectWithFields):
     """An account update (RFC 8555 §7.3.2)."""
 
     contact: list[str] = field("contact")
-
-
-class Deactivation(JSONObjectWithFields):
-    """RFC 8555 §7.3.6."""
-
-    status: str = field("status", default="deactivated")
 
 
 def account_directory(directory_url: str, kid: str) -> str:
