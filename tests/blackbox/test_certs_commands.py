@@ -120,13 +120,13 @@ def _obtained_by_certbot(name: str, tmp_path: Path, pebble: Pebble) -> CertbotLa
     return layout
 
 
-def test_an_imported_certificate_is_served_at_once(tmp_path: Path) -> None:
-    """Also by an edge that runs already, in place of the placeholder."""
-    chain, key = issue("d.test", now=time.time())
+def test_an_imported_certificate_is_served_at_once(tmp_path: Path, pebble: Pebble) -> None:
+    """Also by an edge that runs already, in place of an older one."""
+    chain, key = issue("d.test", now=time.time() + 60)
     (tmp_path / "c.pem").write_bytes(chain)
     (tmp_path / "k.pem").write_bytes(key)
-    edge = EdgeProcess(tmp_path, "--domain", "d.test", "--acme-directory", f"https://localhost:{free_port()}/dir")
-    with edge:
+    with acme_edge(tmp_path, pebble, "--domain", "d.test") as edge:
+        wait_issued(edge)
         said = certs("import", "--pair", tmp_path / "c.pem", tmp_path / "k.pem", "--storage", edge.storage)
         assert "the running edge serves what is new" in said
         edge.wait_until(lambda: serial(edge, "d.test") == read_leaf(chain).serial)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from josepy.jwk import JWKRSA
 
 from edge.certs.acme.account import AccountRecord, account_directory
+from edge.certs.identifiers import CertificateSpec
 from edge.certs.importing.caddy import read_caddy
 from edge.certs.importing.certbot import parse_settings, read_certbot
 from edge.certs.importing.found import Found, FoundPair, read_pair
@@ -21,11 +23,12 @@ from edge.certs.importing.take_over import TakeOver
 from edge.certs.ledger import Event, read_entries
 from edge.certs.requests import Answer
 from edge.certs.status import read_certificates
+from edge.certs.store import CertificateStore
 from edge.config.schema import Acme, CertificateOptions, Config, Site
 from edge.process.importing import read_directory
 from tests.certs.certbot_layout import LETS_ENCRYPT, CertbotLayout
 from tests.certs.fakes import FakeCA, MemoryStorage
-from tests.certs.material import issue, new_key
+from tests.certs.material import issue, new_key, stored
 from tests.certs.virtual_time import START
 
 DAY = 86400.0
@@ -185,6 +188,31 @@ def test_expired_certificates_are_left_out(certbot: CertbotLayout) -> None:
     answer = take(read_certbot(certbot.root), MemoryStorage())
     assert answer.is_done
     assert "left out, expired 2027-01-05T08:00:00Z" in answer.sentences[0]
+
+
+def test_an_order_under_way_is_waited_for() -> None:
+    """And what it has brought is not replaced by something older; one that does not end is a problem to be told."""
+    storage = MemoryStorage()
+    pauses: list[float] = []
+    ca = FakeCA(lambda: START)
+    next(ca.serials)
+    found = Found(pairs=[FoundPair("x", *issue("example.com", ca=ca), ca=LETS_ENCRYPT)])
+    directory = CertificateSpec(("example.com",), "public").directory
+    storage.locked.add(directory)
+    never = TakeOver(config_for("example.com"), storage, dry_run=False, now=START + DAY, sleep=pauses.append)
+    answer = never.perform(found)
+    assert not answer.is_done
+    assert "edge is ordering this certificate just now" in answer.sentences[0]
+    assert sum(pauses) == 30
+
+    def finish(_seconds: float) -> None:
+        fresh = msgspec.structs.replace(stored("example.com", now=START + DAY), issuer="Let's Encrypt")
+        CertificateStore(storage, directory, ("example.com",)).save(fresh)
+        storage.locked.clear()
+
+    soon = TakeOver(config_for("example.com"), storage, dry_run=False, now=START + DAY, sleep=finish)
+    (sentence,) = soon.perform(found).sentences
+    assert "edge has a newer one" in sentence
 
 
 def test_of_two_certificates_the_newer_one_is_taken(certbot: CertbotLayout) -> None:

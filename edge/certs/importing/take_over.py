@@ -6,7 +6,9 @@ something older, so that everything may be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 from msgspec import Struct
@@ -27,6 +29,9 @@ from edge.config.schema import Config
 from edge.errors import CertificateError
 from edge.storage.contract import Storage
 
+LOCK_TRIES, LOCK_PAUSE = 60, 0.5
+"""Half a minute for what the running edge has begun."""
+
 
 class Accepted(Struct, frozen=True):
     """A pair that may be served, and where it came from."""
@@ -38,8 +43,17 @@ class Accepted(Struct, frozen=True):
 class TakeOver:
     """One import into `storage` as `config` would use it; with `dry_run` nothing is written."""
 
-    def __init__(self, config: Config, storage: Storage, *, dry_run: bool, now: float) -> None:
+    def __init__(
+        self,
+        config: Config,
+        storage: Storage,
+        *,
+        dry_run: bool,
+        now: float,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._storage = storage
+        self._sleep = sleep
         self._dry_run = dry_run
         self._now = now
         self._cas = [ca_name(ca.directory) for ca in config.acme.authorities]
@@ -89,18 +103,34 @@ class TakeOver:
         return name if name in self._cas else ""
 
     def _take(self, spec: CertificateSpec, accepted: Accepted) -> None:
-        store = CertificateStore(self._storage, spec.directory, spec.names)
-        refusal = self._why_not(store, accepted.stored)
-        names, leaf = ", ".join(spec.names), accepted.stored.leaf
-        if refusal:
-            self._sentences.append(f"{names}: {refusal}")
-            return
-        if not self._dry_run and not self._save(store, spec, accepted.stored):
-            self._problems.append(f"{names}: edge is working on this certificate just now; try again in a minute")
-            return
+        store, names = CertificateStore(self._storage, spec.directory, spec.names), ", ".join(spec.names)
+        if self._dry_run:
+            refusal = self._why_not(store, accepted.stored)
+        else:
+            with self._patient_lock(spec.directory) as got:
+                if not got:
+                    self._problems.append(f"{names}: edge is ordering this certificate just now; try again later")
+                    return
+                refusal = self._why_not(store, accepted.stored)
+                if not refusal:
+                    self._save(store, spec, accepted.stored)
+        self._sentences.append(f"{names}: {refusal or self._report(accepted)}")
+
+    def _report(self, accepted: Accepted) -> str:
+        end = accepted.stored.leaf.not_after
         done = "would be taken over" if self._dry_run else "taken over"
-        until = f"valid until {utc(leaf.not_after)} ({in_words(leaf.not_after - self._now)})"
-        self._sentences.append(f"{names}: {done} from {accepted.place}, {until}")
+        return f"{done} from {accepted.place}, valid until {utc(end)} ({in_words(end - self._now)})"
+
+    @contextmanager
+    def _patient_lock(self, name: str) -> Iterator[bool]:
+        """An attempt at a CA that does not answer ends before long; a person can wait for that."""
+        for _ in range(LOCK_TRIES):
+            with self._storage.lock(name) as got:
+                if got:
+                    yield True
+                    return
+            self._sleep(LOCK_PAUSE)
+        yield False
 
     def _why_not(self, store: CertificateStore, offered: Stored) -> str:
         """Why nothing needs to be written, or ""."""
@@ -114,16 +144,12 @@ class TakeOver:
             return f"edge has a newer one, valid until {utc(there.leaf.not_after)}"
         return ""
 
-    def _save(self, store: CertificateStore, spec: CertificateSpec, stored: Stored) -> bool:
-        with self._storage.lock(spec.directory) as got:
-            if not got:
-                return False
-            store.save(stored)
-            state = for_certificate(for_ca(store.load_state(), self._cas[0]), stored.leaf, self._now)
-            store.store_state(msgspec.structs.replace(state, names=spec.names))
+    def _save(self, store: CertificateStore, spec: CertificateSpec, stored: Stored) -> None:
+        store.save(stored)
+        state = for_certificate(for_ca(store.load_state(), self._cas[0]), stored.leaf, self._now)
+        store.store_state(msgspec.structs.replace(state, names=spec.names))
         entry = Entry(self._now, Event.IMPORTED, stored.issuer, spec.names, serial=stored.leaf.serial)
         self._ledger.add(entry)
-        return True
 
     # -- accounts -----------------------------------------------------------------------------------------------------
 
@@ -142,7 +168,7 @@ class TakeOver:
                 "key.pem": account.key,
                 "account.json": msgspec.json.format(msgspec.json.encode(record)),
             }
-            with self._storage.lock(directory) as got:
+            with self._patient_lock(directory) as got:
                 if not got:
                     self._problems.append(f"account at {name}: edge is using it just now; try again in a minute")
                     return
