@@ -91,8 +91,13 @@ class Ledger:
     def tally(self) -> Tally:
         """What has been spent of each budget."""
         if self._tally is None:
-            self._tally = tally_of(self._load())
+            # Our own lines once more: a full disk may not have taken them.
+            self._tally = tally_of([*self._load(), *parse_lines(bytes(self._lines))[0]])
         return self._tally
+
+    def refresh(self) -> None:
+        """Others have written: read again before the next question."""
+        self._tally = None
 
     def add(self, entry: Entry) -> None:
         """Remember one event. Never raises for trouble with the disk."""

@@ -92,6 +92,13 @@ def end_maintenance(storage: str) -> bool:
     return end(storage)
 
 
+def purge_cache(storage: str, site: str, pattern: str) -> bool:
+    """Forget stored responses; whether a running edge has followed. Raises: StorageError."""
+    from edge.process.purge import purge_cache as purge  # noqa: PLC0415
+
+    return purge(storage, site, pattern)
+
+
 @dataclass(frozen=True)
 class Actions:
     """The outside of the commands. (No msgspec here: this is imported for `--help` too.)"""
@@ -105,3 +112,4 @@ class Actions:
     test_notices: Callable[[Config], Answer] = test_notices
     begin_maintenance: Callable[[str, MaintenanceNotice], None] = begin_maintenance
     end_maintenance: Callable[[str], bool] = end_maintenance
+    purge_cache: Callable[[str, str, str], bool] = purge_cache

@@ -111,7 +111,7 @@ def _health(certificates: list[CertificateStatus], name: str | None) -> int:
 
 
 def _service_hint(directory: str) -> str:
-    from edge.config.load import SYSTEM_STORAGE  # noqa: PLC0415
+    from edge.config.storage_setting import SYSTEM_STORAGE  # noqa: PLC0415
 
     if os.geteuid() == 0 or directory == SYSTEM_STORAGE:
         return ""

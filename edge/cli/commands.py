@@ -1,4 +1,5 @@
-"""`edge run`, `edge check`, `edge hash-password`, `edge version`; `edge certs` and `edge maintenance` have modules of their own.
+"""`edge run`, `edge check`, `edge hash-password`, `edge version`; `edge certs`, `edge maintenance` and `edge cache` have modules
+of their own.
 
 A command returns its exit status and raises the errors of `edge.errors`; `main` turns those into words. Data goes to standard
 output, talk to standard error.
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from edge.cli.actions import Actions
+from edge.cli.cache import cache
 from edge.cli.certs import certs
 from edge.cli.grouped_help import SETTINGS, GroupedCommand
 from edge.cli.maintenance import maintenance
@@ -93,6 +95,7 @@ def check(actions: Actions, flags: Flags) -> int:
 
 command_line.add_command(certs)
 command_line.add_command(maintenance)
+command_line.add_command(cache)
 
 
 @command_line.command("hash-password", cls=GroupedCommand, context_settings=SETTINGS)

@@ -76,6 +76,19 @@ class Rate(Struct, frozen=True):
     burst: int
 
 
+class Caching(Struct, frozen=True, omit_defaults=True):
+    """What is kept of an application's responses, beside what they say themselves."""
+
+    ttl: float = 0.0
+    """Seconds for responses that say nothing about their lifetime; 0 keeps none of them."""
+
+    max_body: int = 4 * 1024 * 1024
+    """Bytes; larger responses pass. thruster 1 MiB, Varnish unlimited."""
+
+    ignore_query: tuple[str, ...] = ()
+    """Names of query parameters that are taken from the target, so that neither the cache nor the application sees them."""
+
+
 class Rules(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What holds for a site, or for a part of it."""
 
@@ -99,6 +112,9 @@ class Rules(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     compress: Literal["never", "careful", "always"] = "never"
     """careful: not what answers a request with a cookie, unless it is public (BREACH)."""
+
+    cache: Caching | None = None
+    """Keep responses of the application that are meant for everybody (RFC 9111)."""
 
 
 class Route(Rules, frozen=True):
@@ -203,6 +219,19 @@ class Log(Struct, frozen=True):
     """auto: text on a terminal, JSON lines otherwise."""
 
 
+class CacheStorage(Struct, frozen=True):
+    """Where responses are kept, for all sites and workers together: in memory, or on a disk."""
+
+    memory: int = 64 * 1024 * 1024
+    """Bytes. thruster 64 MiB."""
+
+    disk: str = ""
+    """A directory of our own; "" keeps everything in memory."""
+
+    disk_size: int = 1024 * 1024 * 1024
+    """Bytes."""
+
+
 class Config(Struct, frozen=True):
     """Everything one generation of processes needs to know."""
 
@@ -221,6 +250,7 @@ class Config(Struct, frozen=True):
     loop: Literal["auto", "asyncio", "uvloop"] = "auto"
     """auto: uvloop where it is installed, else asyncio."""
 
+    cache: CacheStorage = CacheStorage()
     drain_seconds: float = 30.0
     """From a stop or reload until what is still in flight is cut. kamal-proxy 30 s."""
 

@@ -13,15 +13,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 from edge.certs.requests import Answer, ChangeAccount, LookAgain, Reason, Renew, Request, Revoke
+from edge.config.storage_setting import server_of
 from edge.errors import StartError, StorageError
 from edge.process.inbox import fetch_answer, is_taken, keeper_absent, leave_request, take_back
 from edge.process.privileges import acting_as, owner_of
 from edge.storage.contract import Storage
-from edge.storage.filesystem import FileSystemStorage
+from edge.storage.opening import open_storage
 
 __all__ = [
     "Answer",
@@ -46,42 +46,43 @@ POLL: Final = 0.1
 START_TIMEOUT: Final = 30.0
 
 
-def ask_keeper(storage: str, request: Request, command: Sequence[str]) -> Answer:
-    """What became of the request. `command` starts an edge with the operator's configuration, for when none runs.
-
-    Raises: StorageError, StartError."""
-    if not _is_alone(storage):
+def ask_keeper(setting: str, request: Request, command: Sequence[str]) -> Answer:
+    """What became of the request. `setting` is the storage; `command` starts an edge with the operator's configuration, for
+    when none runs. Raises: ConfigError, StorageError, StartError."""
+    with open_as_owner(setting) as storage:
+        if not _is_alone(storage):
+            return _ask(storage, request)
+    with _edge_running(command, lambda: not _is_alone(storage)), open_as_owner(setting) as storage:
         return _ask(storage, request)
-    with _edge_running(command, lambda: not _is_alone(storage)):
-        return _ask(storage, request)
 
 
-def tell_keeper(storage: str) -> bool:
-    """Have a running keeper look at what has been put into the storage; whether one runs. Raises: StorageError."""
-    return not _is_alone(storage) and _ask(storage, LookAgain()).is_done
+def tell_keeper(setting: str) -> bool:
+    """Have a running keeper look at what has been put into the storage; whether one runs. Raises: ConfigError, StorageError."""
+    with open_as_owner(setting) as storage:
+        return not _is_alone(storage) and _ask(storage, LookAgain()).is_done
 
 
 @contextmanager
-def open_as_owner(storage: str) -> Iterator[Storage]:
-    """The storage directory; root acts as whoever owns it, because the keeper must be able to read what is written."""
-    with acting_as(owner_of(storage)):
-        yield FileSystemStorage(Path(storage))
+def open_as_owner(setting: str) -> Iterator[Storage]:
+    """The storage; root acts as whoever owns the directory, because the keeper must be able to read what is written."""
+    account = owner_of(setting) if server_of(setting) is None else None
+    with acting_as(account):
+        yield open_storage(setting)
 
 
-def _is_alone(storage: str) -> bool:
-    with open_as_owner(storage) as directory, keeper_absent(directory) as absent:
+def _is_alone(storage: Storage) -> bool:
+    with keeper_absent(storage) as absent:
         return absent
 
 
-def _ask(storage: str, request: Request) -> Answer:
-    with open_as_owner(storage) as directory:
-        number = leave_request(directory, request)
-        try:
-            _wait(lambda: is_taken(directory, number) or None, TAKE_TIMEOUT, "edge runs, but does not take the request")
-        except BaseException:
-            take_back(directory, number)
-            raise
-        answer = _wait(lambda: fetch_answer(directory, number), ANSWER_TIMEOUT, "edge has not answered; see edge certs")
+def _ask(storage: Storage, request: Request) -> Answer:
+    number = leave_request(storage, request)
+    try:
+        _wait(lambda: is_taken(storage, number) or None, TAKE_TIMEOUT, "edge runs, but does not take the request")
+    except BaseException:
+        take_back(storage, number)
+        raise
+    answer = _wait(lambda: fetch_answer(storage, number), ANSWER_TIMEOUT, "edge has not answered; see edge certs")
     assert isinstance(answer, Answer)
     return answer
 

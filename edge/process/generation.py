@@ -5,13 +5,14 @@ from __future__ import annotations
 from msgspec import Struct
 
 from edge.config.schema import Config
+from edge.config.storage_setting import local_directory
 from edge.errors import ConfigError
 from edge.net.listening import ListeningSocket, open_listeners
 from edge.process.channel import MessageTooLarge, encode
 from edge.process.messages import Configure
 from edge.process.preload import preload
 from edge.process.privileges import Account, find_account
-from edge.process.provisions import provide_access_log, provide_storage
+from edge.process.provisions import provide_access_log, provide_cache, provide_storage
 
 
 class Generation(Struct, frozen=True):
@@ -31,7 +32,7 @@ class Generation(Struct, frozen=True):
 def prepare(config: Config, predecessor: Generation | None = None) -> Generation:
     """The generation for this configuration, its sockets listening; those of `predecessor` are used again where they fit.
 
-    The storage directory and an access log that workers can write to are made if need be.
+    The storage directory, an access log that workers can write to, and a directory for the cache are made if need be.
     Raises: ConfigError, StartError; nothing is left open then.
     """
     number = 1 if predecessor is None else predecessor.number + 1
@@ -45,7 +46,8 @@ def prepare(config: Config, predecessor: Generation | None = None) -> Generation
         raise ConfigError(
             [f"--storage: stays {predecessor.config.storage} until edge is started anew; a reload cannot move it"]
         )
-    provide_storage(config.storage)
+    provide_storage(local_directory(config.storage))
     provide_access_log(config.log.access, account)
+    provide_cache(config.cache.disk, account)
     listeners = open_listeners(config.listen, predecessor.listeners if predecessor else ())
     return Generation(number, config, listeners, account)

@@ -21,9 +21,10 @@ from edge.certs.own import load_own
 from edge.certs.status import CertificateStatus, read_certificates
 from edge.config.address import UpstreamAddress
 from edge.config.schema import Config
-from edge.errors import ConfigError, StartError
+from edge.config.storage_setting import local_directory, server_of
+from edge.errors import ConfigError, StartError, StorageError
 from edge.net.listening import close_listeners, open_listeners
-from edge.storage.filesystem import FileSystemStorage
+from edge.storage.opening import open_storage, weaknesses
 
 __all__ = [
     "Budget",
@@ -40,9 +41,9 @@ CONNECT_TIMEOUT: Final = 1.0
 
 
 def certificates(storage: str, wall_clock: Callable[[], float] = time.time) -> list[CertificateStatus]:
-    """What the storage directory knows about certificates, whether or not edge runs. Raises: StorageError."""
-    directory = FileSystemStorage(Path(storage))
-    return read_certificates(directory, wall_clock(), read_entries(directory))
+    """What the storage knows about certificates, whether or not edge runs. Raises: StorageError."""
+    opened = open_storage(storage)
+    return read_certificates(opened, wall_clock(), read_entries(opened))
 
 
 def find_complaints(config: Config) -> list[str]:
@@ -59,7 +60,8 @@ def find_complaints(config: Config) -> list[str]:
 
 def find_warnings(config: Config) -> list[str]:
     """What would go wrong if edge were started now, one sentence each."""
-    found = [*_ports(config), *_upstreams(config), *_storage(config.storage), *_unreadable_directories(config)]
+    storage = [*_storage(local_directory(config.storage)), *_server(config.storage)]
+    found = [*_ports(config), *_upstreams(config), *storage, *_unreadable_directories(config)]
     return list(dict.fromkeys(found))
 
 
@@ -114,6 +116,21 @@ def _storage(directory: str) -> Iterator[str]:
     existing = next(path for path in (Path(directory), *Path(directory).parents) if os.path.exists(path))  # noqa: PTH110  # False, not an error, below directories of others
     if not os.access(existing, os.W_OK | os.X_OK, effective_ids=True):
         yield f"storage {directory} cannot be written by this user: {existing} belongs to {_owner(existing)}"
+
+
+def _server(setting: str) -> Iterator[str]:
+    """A server must answer, and should keep what it is given, for itself."""
+    where = server_of(setting)
+    if where is None:
+        return
+    if where.key is None:
+        yield f"private keys can be read by whoever reads {where}; a storage key seals them: ?key_file=FILE"
+    if where.tls == "disable" and not where.is_on_this_machine:
+        yield f"what is sent to {where} can be read on the way; rediss:// and sslmode=verify-full encrypt it"
+    try:
+        yield from weaknesses(where)
+    except StorageError as error:
+        yield str(error)
 
 
 def _owner(path: Path) -> str:

@@ -10,7 +10,6 @@ import signal
 import socket
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from edge.config.schema import Config
@@ -19,12 +18,13 @@ from edge.process.channel_on_loop import ChannelOnLoop
 from edge.process.channel_publisher import ChannelPublisher
 from edge.process.desk import Desk
 from edge.process.event_loop import new_event_loop
-from edge.process.maintenance import MaintenanceWatch
+from edge.process.maintenance import INTERVAL, MaintenanceWatch
 from edge.process.messages import Certified, Configure, Drain, Ready, ToKeeper, ToSupervisor, WorkerLink
 from edge.process.metrics_page import MetricsPage
+from edge.process.purge import PurgeWatch
 from edge.process.service import Parts
 from edge.process.spawn import settle_child
-from edge.storage.filesystem import FileSystemStorage
+from edge.storage.opening import open_storage
 from edge.telemetry.logs import get_logger
 
 STOP_TIMEOUT: Final = 8.0
@@ -69,9 +69,10 @@ class Keeper:
         self._stopped = asyncio.Event()
         self._certified = False
         self._maintenance = MaintenanceWatch(lambda: self._config.storage, publisher.maintain)
+        self._purges = PurgeWatch(lambda: self._config.storage, publisher.purge)
         self._metrics = MetricsPage(self._metrics_text, lambda: self._config.metrics)
         self._beside: list[asyncio.Task[None]] = []
-        self._desk = Desk(FileSystemStorage(Path(config.storage)), self._manager.perform)
+        self._desk = Desk(open_storage(config.storage), self._manager.perform)
         channel: Channel[ToKeeper, ToSupervisor] = Channel(supervisor, ToKeeper, attachments=True)
         loop = asyncio.get_running_loop()
         self._supervisor = ChannelOnLoop(loop, channel, self._supervisor_said, self.stop)
@@ -84,9 +85,7 @@ class Keeper:
         """Start the manager, say so, wait for the end, stop the manager. Raises: EdgeError when it cannot start."""
         start = asyncio.create_task(self._start())
         stopped = asyncio.create_task(self._stopped.wait())
-        beside = [
-            asyncio.create_task(each) for each in (self._maintenance.run(), self._desk.run(), self._metrics.run())
-        ]
+        beside = [asyncio.create_task(each) for each in (self._watch(), self._desk.run(), self._metrics.run())]
         await asyncio.wait((start, stopped), return_when=asyncio.FIRST_COMPLETED)
         if start.done():
             start.result()  # raises what went wrong
@@ -97,9 +96,17 @@ class Keeper:
             task.cancel()
         await self._stop_manager()
 
+    async def _watch(self) -> None:
+        """What an operator says while we run is written into the storage."""
+        while True:
+            await asyncio.sleep(INTERVAL)
+            self._maintenance.look()
+            self._purges.look()
+
     async def _start(self) -> None:
         born_with = self._config
         self._maintenance.look()
+        self._purges.look()
         await self._manager.start()
         self._started = True
         if self._config is not born_with:  # a reload came in between

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from edge.certs.notices.message import TRIAL
 from edge.certs.notices.sending import send
@@ -13,13 +12,12 @@ from edge.certs.notices.watch import NoticeWatch
 from edge.certs.requests import Answer
 from edge.certs.status import CertificateStatus
 from edge.config.schema import Config
-from edge.storage.filesystem import FileSystemStorage
+from edge.storage.opening import open_storage
 
 
 def new_watch(statuses: Callable[[], list[CertificateStatus]], config: Callable[[], Config]) -> NoticeWatch:
     """The watch of a keeper; `config()` is the present configuration."""
-    storage = FileSystemStorage(Path(config().storage))
-    return NoticeWatch(storage, statuses, lambda: config().notify, time.time)
+    return NoticeWatch(open_storage(config().storage), statuses, lambda: config().notify, time.time)
 
 
 def send_test(config: Config) -> Answer:

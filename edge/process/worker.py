@@ -33,6 +33,7 @@ from edge.process.messages import (
     Maintain,
     Moved,
     PresentChallenge,
+    PurgeCache,
     Ready,
     ReopenLogs,
     ServeCertificate,
@@ -180,6 +181,8 @@ class Worker:
                 self._service.clean_up(number)
             case Maintain(notice):
                 self._service.maintain(notice)
+            case PurgeCache(purges):
+                self._service.purge(purges)
             case SnapshotComplete():
                 self._snapshot_complete()
 

@@ -9,6 +9,7 @@ from edge.certs.publisher import TLSALPN01, ChallengeAnswer
 from edge.config.address import UpstreamAddress
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.moves import Move
+from edge.config.purge import Purge
 from edge.errors import StartError
 from edge.handlers.acme_challenge import ChallengeTable
 from edge.handlers.maintenance import MaintenanceSwitch
@@ -43,6 +44,7 @@ class WorkerService:
         closers: Sequence[Callable[[], None]],
         upstreams: Upstreams,
         requests: Callable[[], tuple[int, ...]],
+        purge: Callable[[tuple[Purge, ...]], None] | None = None,
     ) -> None:
         self._server = server
         self._listeners = listeners
@@ -54,6 +56,7 @@ class WorkerService:
         self._closers = closers
         self._upstreams = upstreams
         self._requests = requests
+        self._purge = purge
         self._handshakes: dict[int, str] = {}
         self._started = False
 
@@ -128,6 +131,11 @@ class WorkerService:
     def traffic(self) -> Traffic:
         """What has been served so far."""
         return Traffic(len(self._server.connections), self._requests())
+
+    def purge(self, purges: tuple[Purge, ...]) -> None:
+        """Use nothing from the response cache that these cover."""
+        if self._purge is not None:
+            self._purge(purges)
 
     def reopen_logs(self) -> None:
         """The access log has been rotated."""

@@ -31,6 +31,8 @@ class FakeWorld:
     answer: Answer = field(default_factory=lambda: Answer(True, ("done",)))
     asked: list[tuple[Request, list[str]]] = field(default_factory=list)
     imports: list[tuple[str, tuple[str, str] | None, bool]] = field(default_factory=list)
+    purged: tuple[str, str] | None = None
+    runs: bool = True
 
     def run(self, config: Config, reload: Callable[[], Config]) -> int:
         self.configs.append(config)
@@ -69,6 +71,10 @@ class FakeWorld:
         self.storage, self.notice = storage, None
         return was_on
 
+    def purge_cache(self, storage: str, site: str, pattern: str) -> bool:
+        self.storage, self.purged = storage, (site, pattern)
+        return self.runs
+
     def actions(self) -> Actions:
         return Actions(
             run=self.run,
@@ -80,6 +86,7 @@ class FakeWorld:
             test_notices=self.test_notices,
             begin_maintenance=self.begin_maintenance,
             end_maintenance=self.end_maintenance,
+            purge_cache=self.purge_cache,
         )
 
 

@@ -15,6 +15,7 @@ from edge.certs.requests import Answer, Request
 from edge.certs.status import CertificateStatus
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.moves import Move
+from edge.config.purge import Purge
 from edge.config.schema import Config
 from edge.errors import CertificateError, StartError
 from edge.net.listening import ListeningSocket
@@ -69,6 +70,7 @@ class SampleService:
         self.reopened = 0
         self.moves: list[Move] = []
         self.notice: MaintenanceNotice | None = None
+        self.purges: tuple[Purge, ...] = ()
         self.watched: list[socket.socket] = []
 
     def status(self) -> dict[str, Any]:
@@ -130,6 +132,9 @@ class SampleService:
 
     def maintain(self, notice: MaintenanceNotice | None) -> None:
         self.notice = notice
+
+    def purge(self, purges: tuple[Purge, ...]) -> None:
+        self.purges = purges
 
     def reopen_logs(self) -> None:
         self.reopened += 1

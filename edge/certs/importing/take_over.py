@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import msgspec
 from msgspec import Struct
@@ -107,7 +107,7 @@ class TakeOver:
         if self._dry_run:
             refusal = self._why_not(store, accepted.stored)
         else:
-            with self._patient_lock(spec.directory) as got:
+            with self._patiently(store.exclusive) as got:
                 if not got:
                     self._problems.append(f"{names}: edge is ordering this certificate just now; try again later")
                     return
@@ -122,10 +122,10 @@ class TakeOver:
         return f"{done} from {accepted.place}, valid until {utc(end)} ({in_words(end - self._now)})"
 
     @contextmanager
-    def _patient_lock(self, name: str) -> Iterator[bool]:
+    def _patiently(self, lock: Callable[[], AbstractContextManager[object]]) -> Iterator[bool]:
         """An attempt at a CA that does not answer ends before long; a person can wait for that."""
         for _ in range(LOCK_TRIES):
-            with self._storage.lock(name) as got:
+            with lock() as got:
                 if got:
                     yield True
                     return
@@ -168,7 +168,7 @@ class TakeOver:
                 "key.pem": account.key,
                 "account.json": msgspec.json.format(msgspec.json.encode(record)),
             }
-            with self._patient_lock(directory) as got:
+            with self._patiently(lambda: self._storage.lock(directory)) as got:
                 if not got:
                     self._problems.append(f"account at {name}: edge is using it just now; try again in a minute")
                     return
