@@ -60,6 +60,7 @@ class Attempt:
         wall_clock: Callable[[], float],
         progress: Progress,
         is_rehearsed: bool = False,
+        on_order: Callable[[], None] = lambda: None,
     ) -> None:
         self._spec = spec
         self._store = store
@@ -71,6 +72,7 @@ class Attempt:
         self._wall_clock = wall_clock
         self._progress = progress
         self._is_rehearsed = is_rehearsed
+        self._on_order = on_order
 
     async def run(self) -> Outcome:
         """Raises: IssueFailed. Trouble with the disk is one too, of class LOCAL."""
@@ -109,6 +111,7 @@ class Attempt:
             finished_key=finished,
             key_type=self._spec.options.key_type,
         )
+        journal.on_order = self._on_order
         try:
             chain = await self._issue(journal)
             chain, leaf = accept_chain(chain, journal.key, self._spec.names, self._wall_clock())

@@ -91,6 +91,11 @@ class LocalIssuer:
         """No advice: the manager renews by lifetime."""
         return RenewalAnswer(None, self._wall_clock() + timedelta(days=1).total_seconds())
 
+    async def revoke(self, chain: bytes, reason: int) -> None:
+        """Nobody would hear of it."""
+        detail = "the local CA publishes no revocations; its certificates last a week"
+        raise IssueFailed(ErrorClass.POLICY, "revoke", detail, hint="edge certs renew --force replaces it")
+
     async def close(self) -> None:
         """Nothing to release."""
 

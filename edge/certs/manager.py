@@ -15,14 +15,17 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
 from edge.certs.authority import Authority
+from edge.certs.by_hand import ByHand
 from edge.certs.certificate_task import CertificateTask
 from edge.certs.follower import Follower
 from edge.certs.housekeeping import retire_unused
 from edge.certs.identifiers import CertificateSpec, is_shallow_wildcard, plan_certificates
 from edge.certs.issuer import Issuer
+from edge.certs.ledger import DIRECTORY as LEDGER
+from edge.certs.ledger import Ledger
 from edge.certs.messages import utc
 from edge.certs.nodes import Nodes
 from edge.certs.on_demand.build import build_pool, pool_settings
@@ -32,7 +35,9 @@ from edge.certs.pacing import Bucket, OrderGate
 from edge.certs.placeholder import REFRESHED_AFTER
 from edge.certs.publisher import Publisher
 from edge.certs.record import CertificateRecord
+from edge.certs.requests import Answer, Request
 from edge.certs.served import ServedNames
+from edge.certs.status import CertificateStatus, own_status, status_of_record
 from edge.certs.store import CertificateStore
 from edge.certs.throttle import Throttle
 from edge.config.schema import Acme, Config, KeyPair, Site
@@ -84,6 +89,10 @@ class Manager:
         self._rng = rng or random.SystemRandom()
         self._served = ServedNames(self._publisher)
         self._own = OwnKeys()
+        self._ledger = Ledger(storage)
+        self._by_hand = ByHand(
+            lambda: list(self._tasks.values()), lambda: (*self._public, self._local), storage, self._ledger, wall_clock
+        )
         self._tasks: dict[CertificateSpec, CertificateTask] = {}
         self._running: dict[CertificateSpec, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
@@ -133,6 +142,22 @@ class Manager:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._running.clear()
         await _close([*self._public, self._local])
+
+    async def perform(self, request: Request) -> Answer:
+        """What an operator asks for; see `requests`."""
+        return await self._by_hand.perform(request)
+
+    def statuses(self) -> list[CertificateStatus]:
+        """Every certificate that is asked for, the operator's own among them, as it is now."""
+        own = [(pair.certificate, self._own.get(pair)) for pair in _pairs(self._config)]
+        return [
+            *(own_status(path, read.leaf, self._now()) for path, read in own if read),
+            *(status_of_record(task.record) for task in self._tasks.values()),
+        ]
+
+    def events(self) -> Mapping[tuple[str, str, str], int]:
+        """How often each thing has happened since the start, by CA, event and kind of failure."""
+        return self._ledger.counts
 
     # -- from configuration to tasks ----------------------------------------------------------------------------------
 
@@ -184,7 +209,7 @@ class Manager:
         first, *others = (authority.name for authority in authorities)
         copy = CertificateStore(self._copies, spec.directory, spec.names) if self._copies else None
         record = CertificateRecord(spec, store, self._served, first, self._now, tuple(others), copy)
-        return CertificateTask(record, authorities, self._publisher, self._rng)
+        return CertificateTask(record, authorities, self._publisher, self._rng, self._ledger)
 
     def _authorities(self, acme: Acme) -> tuple[Authority, ...]:
         """The preferred CA first. Names tell certificates apart, so the second of two equal ones is left out."""
@@ -224,7 +249,7 @@ class Manager:
 
     def _open_pool(self) -> None:
         self._on_demand = build_pool(
-            self._config, self._storage, self._copies, self._publisher, self._public, self._now, self._rng
+            self._config, self._storage, self._copies, self._publisher, self._public, self._now, self._rng, self._ledger
         )
         if self._on_demand is not None:
             self._on_demand.start()
@@ -252,6 +277,8 @@ class Manager:
         """Another process has written, or this one."""
         if self._nodes:
             await self._nodes.changed(areas)
+            if LEDGER in areas:
+                self._ledger.refresh()
         for spec, task in list(self._tasks.items()):
             if f"certs/{spec.directory}" in areas:
                 task.look()

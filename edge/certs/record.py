@@ -115,6 +115,17 @@ class CertificateRecord:
         self.serve(stored)
         self._plan()
 
+    def adopt_newer(self) -> bool:
+        """Adopt what is on disk when it is better than what is served; whether it was."""
+        stored, _ = self._read()
+        live = self.leaf
+        if stored is None or stored.leaf.not_after <= self.now():
+            return False
+        if live is not None and stored.leaf.not_before <= live.not_before and live.not_after > self.now():
+            return False
+        self.adopt(stored)
+        return True
+
     def refresh(self) -> bool:
         """Take what another process has written meanwhile; whether there was anything. Trouble with the storage changes
         nothing."""

@@ -11,7 +11,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from edge.certs.backoff import believable
-from edge.certs.renewal import Renewal, Urgency, reminder_interval, renewal, urgency
+from edge.certs.renewal import Renewal, RenewalReason, Urgency, reminder_interval, renewal, urgency
 from edge.certs.state import CertificateState
 from edge.certs.store import Stored
 
@@ -53,6 +53,8 @@ class Situation(Struct, frozen=True):
     save_at: float | None = None
     stand_in_at: float | None = None
     reminded_at: float = 0.0
+    is_forced: bool = False
+    """Somebody has asked for a new certificate now, due or not."""
 
 
 def renewal_of(situation: Situation, now: float) -> Renewal | None:
@@ -60,6 +62,8 @@ def renewal_of(situation: Situation, now: float) -> Renewal | None:
     live = situation.live
     if live is None or live.issuer not in ("", situation.ca, *situation.others):
         return None
+    if situation.state.revoked == live.leaf.serial:
+        return Renewal(live.leaf.not_before, RenewalReason.REVOKED)
     return renewal(live.leaf, situation.state.window, situation.state.issued, live.key, now)
 
 
@@ -77,8 +81,10 @@ def next_due(situation: Situation, now: float) -> Due:
 
 
 def _issue_at(situation: Situation, now: float) -> float:
-    planned = renewal_of(situation, now)
     held = believable(situation.held_until, now)
+    if situation.is_forced:
+        return held
+    planned = renewal_of(situation, now)
     return max(planned.at if planned else 0.0, believable(situation.state.next_attempt, now), held)
 
 

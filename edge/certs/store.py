@@ -165,6 +165,11 @@ class CertificateStore:
             self._put_aside(place, reason)
             raise StorageError(f"{place} was written but read back wrong: {reason}")
 
+    def put_aside(self, stored: Stored, reason: str) -> None:
+        """Never load this generation again; it stays in quarantine."""
+        if stored.generation in self.storage.list(f"{self._base}/gen"):
+            self.storage.quarantine(f"{self._base}/gen/{stored.generation}", reason)
+
     def _prune(self, current: str) -> None:
         try:
             others = [name for name in self.storage.list(f"{self._base}/gen") if name != current]

@@ -42,6 +42,11 @@ class Throttle:
         self._look()
         return believable(self._hold.until, now)
 
+    @property
+    def cause(self) -> str:
+        """Why, in the CA's words; "" when it has not asked for a wait."""
+        return self._hold.cause if self._hold else ""
+
     def hold(self, until: float, cause: str) -> None:
         """The CA wants to be left alone until then. A shorter wait does not end a longer one."""
         try:

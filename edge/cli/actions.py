@@ -6,13 +6,14 @@ Each action imports what it needs when it is called, so that `edge --help` does 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from edge.config.maintenance import MaintenanceNotice
     from edge.config.schema import Config
+    from edge.process.errands import Answer, Request
     from edge.process.inspection import CertificateStatus
 
 
@@ -55,6 +56,28 @@ def read_certificates(storage: str) -> list[CertificateStatus]:
     return certificates(storage)
 
 
+def ask_keeper(storage: str, request: Request, arguments: Sequence[str]) -> Answer:
+    """Have the running edge do it, or one that is started with these flags. Raises: StorageError, StartError."""
+    from edge.process.errands import ask_keeper as ask  # noqa: PLC0415
+    from edge.process.errands import edge_command  # noqa: PLC0415
+
+    return ask(storage, request, edge_command(arguments))
+
+
+def import_certificates(config: Config, directory: str, pair: tuple[str, str] | None, dry_run: bool) -> Answer:
+    """Take over what others have. Raises: StorageError."""
+    from edge.process.importing import import_certificates as take_over  # noqa: PLC0415
+
+    return take_over(config, directory, pair, dry_run=dry_run)
+
+
+def test_notices(config: Config) -> Answer:
+    """Send a notice by every way."""
+    from edge.process.notices import send_test  # noqa: PLC0415
+
+    return send_test(config)
+
+
 def begin_maintenance(storage: str, notice: MaintenanceNotice) -> None:
     """Answer 503 from now on. Raises: StorageError."""
     from edge.process.maintenance import begin_maintenance as begin  # noqa: PLC0415
@@ -84,6 +107,9 @@ class Actions:
     find_complaints: Callable[[Config], list[str]] = find_complaints
     find_warnings: Callable[[Config], list[str]] = find_warnings
     read_certificates: Callable[[str], list[CertificateStatus]] = read_certificates
+    ask_keeper: Callable[[str, Request, Sequence[str]], Answer] = ask_keeper
+    import_certificates: Callable[[Config, str, tuple[str, str] | None, bool], Answer] = import_certificates
+    test_notices: Callable[[Config], Answer] = test_notices
     begin_maintenance: Callable[[str, MaintenanceNotice], None] = begin_maintenance
     end_maintenance: Callable[[str], bool] = end_maintenance
     purge_cache: Callable[[str, str, str], bool] = purge_cache

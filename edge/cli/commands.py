@@ -1,5 +1,5 @@
-"""`edge run`, `edge check`, `edge certs`, `edge hash-password`, `edge version`; `edge maintenance` and `edge cache`
-have modules of their own.
+"""`edge run`, `edge check`, `edge hash-password`, `edge version`; `edge certs`, `edge maintenance` and `edge cache` have modules
+of their own.
 
 A command returns its exit status and raises the errors of `edge.errors`; `main` turns those into words. Data goes to standard
 output, talk to standard error.
@@ -16,9 +16,10 @@ import click
 
 from edge.cli.actions import Actions
 from edge.cli.cache import cache
-from edge.cli.grouped_help import SETTINGS, GroupedCommand, option
+from edge.cli.certs import certs
+from edge.cli.grouped_help import SETTINGS, GroupedCommand
 from edge.cli.maintenance import maintenance
-from edge.cli.options import add_options, takes_flags
+from edge.cli.options import takes_flags
 from edge.cli.root import RootCommand
 from edge.errors import ConfigError
 
@@ -92,40 +93,7 @@ def check(actions: Actions, flags: Flags) -> int:
     return 0
 
 
-@command_line.command(cls=GroupedCommand, context_settings=SETTINGS)
-@add_options((
-    option("--config", group="Options", metavar="FILE", help="Look into the storage directory that this edge.toml names."),
-    option("--storage", group="Options", metavar="DIR",
-           help="The storage directory. Default: /var/lib/edge as root, else $XDG_DATA_HOME/edge."),
-    option("--json", "as_json", group="Options", is_flag=True, help="JSON for programs; times are POSIX seconds."),
-))  # fmt: skip
-@click.pass_obj
-def certs(actions: Actions, config: str | None, storage: str | None, as_json: bool) -> int:
-    """List certificates: names, state, expiry, next renewal, last error."""
-    from edge.cli.screens import certificate_json, certificate_table  # noqa: PLC0415
-    from edge.config.flags import Flags  # noqa: PLC0415
-    from edge.config.load import load_storage  # noqa: PLC0415
-
-    directory = load_storage(Flags(config=config, storage=storage), os.environ)
-    certificates = actions.read_certificates(directory)
-    if as_json:
-        click.echo(certificate_json(certificates))
-        return 0
-    if certificates:
-        click.echo(certificate_table(certificates), nl=False)
-    else:
-        click.echo(f"edge: no certificates in {directory}{_service_hint(directory)}", err=True)
-    return 0
-
-
-def _service_hint(directory: str) -> str:
-    from edge.config.storage_setting import SYSTEM_STORAGE  # noqa: PLC0415
-
-    if os.geteuid() == 0 or directory == SYSTEM_STORAGE:
-        return ""
-    return f"; a service started as root keeps them in {SYSTEM_STORAGE}: sudo edge certs"
-
-
+command_line.add_command(certs)
 command_line.add_command(maintenance)
 command_line.add_command(cache)
 

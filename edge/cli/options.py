@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from edge.cli.grouped_help import option
+
+if TYPE_CHECKING:
+    from edge.config.flags import Flags
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -70,6 +73,18 @@ def takes_flags(function: Function) -> Function:
         return function(*arguments, flags=Flags(**fields), **options)
 
     return add_options(FLAGS)(command)  # type: ignore[return-value]  # the same signature but for the flags
+
+
+def arguments_of(flags: Flags) -> list[str]:
+    """The command line that gives these flags."""
+    from edge.config.flags import flag_name  # noqa: PLC0415
+
+    found: list[str] = []
+    for field in flags.__struct_fields__:
+        value = getattr(flags, field)
+        for each in [value] if isinstance(value, str) else value or ():
+            found += [flag_name(field), each]
+    return found
 
 
 def add_options(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Function], Function]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from edge.config.acme_schema import DNS, ExecDNS, LexiconDNS, Rfc2136DNS
 from edge.config.address import UpstreamAddress
 from edge.config.names import is_public
+from edge.config.notify_schema import Notify
 from edge.config.schema import Caching, Config, Rules, Site
 from edge.config.size import format_size
 
@@ -131,6 +133,16 @@ def _dns_provider(dns: DNS) -> str:
             return f"lexicon at {service}"
 
 
+def _ways(notify: Notify) -> Iterator[str]:
+    """No webhook's URL: its path may be a password."""
+    if notify.command:
+        yield notify.command[0]
+    if notify.webhook or notify.webhook_secret:
+        yield str(notify.webhook_secret or f"a webhook at {urlsplit(notify.webhook).netloc}")
+    if notify.email:
+        yield f"{', '.join(notify.email.to)} through {notify.email.server}"
+
+
 def _server_rows(config: Config) -> Iterator[tuple[str, str]]:
     listen = config.listen
     yield (
@@ -156,6 +168,10 @@ def _server_rows(config: Config) -> Iterator[tuple[str, str]]:
             f"{cache.disk}, {format_size(cache.disk_size)}" if cache.disk else f"memory, {format_size(cache.memory)}"
         )
         yield "cache", place
+    if config.notify:
+        yield "notify", ", ".join(_ways(config.notify))
+    if config.metrics:
+        yield "metrics", f"http://{config.metrics}/metrics"
     yield "workers", f"{config.workers}{f' as user {config.user}' if config.user else ''}"
     yield "access log", {"-": "standard output", "off": "off"}.get(config.log.access, config.log.access)
     yield "log format", config.log.format

@@ -9,6 +9,7 @@ import base64
 import binascii
 import os
 import re
+import shutil
 import stat
 from pathlib import Path
 from typing import Final, Literal
@@ -166,3 +167,15 @@ def _read_pem(path: str) -> str:
     if len(data) > MAX_PEM:
         raise ValueError(f"{path!r} is larger than 1 MiB; this is no PEM file")
     return data.decode("ascii", "replace")
+
+
+def find_program(words: list[str], base: str) -> str:
+    """A word without a slash is looked for on the PATH, once, so that a changed PATH changes nothing."""
+    if not words or not words[0]:
+        raise ValueError('write the program and its arguments, like ["/etc/edge/hook", "--zone", "example.com"]')
+    if "/" in words[0]:
+        return program(words[0], base)
+    found = shutil.which(words[0])
+    if found is None:
+        raise ValueError(f"{words[0]!r} is not on the PATH; write its whole path")
+    return program(found, "/")

@@ -104,6 +104,12 @@ class RawSettings(Struct, frozen=True):
     acme_staging: Given[str] | None = None
     eab: dict[str, Given[Any]] = {}
     on_demand: RawTable | None = None
+    notify_command: Given[Any] | None = None
+    notify_webhook: Given[str] | None = None
+    notify_webhook_file: Given[str] | None = None
+    notify_webhook_env: Given[str] | None = None
+    notify_email: RawTable | None = None
+    metrics_listen: Given[Number] | None = None
 
 
 class Complaints:

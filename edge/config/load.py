@@ -12,6 +12,7 @@ from edge.config.flags import Flags, settings_of_flags
 from edge.config.given import Complaints, RawSettings
 from edge.config.merge import merge
 from edge.config.names import is_public
+from edge.config.notify_settings import parse_metrics, resolve_notify
 from edge.config.on_demand import resolve_on_demand
 from edge.config.schema import Config, Site
 from edge.config.settings import (
@@ -72,6 +73,8 @@ def _resolve(raw: RawSettings, environ: Mapping[str, str], complaints: Complaint
         acme=resolve_acme(raw, environ, complaints),
         log=resolve_log(raw, complaints),
         cache=resolve_cache_storage(raw, complaints),
+        notify=resolve_notify(raw, environ, complaints),
+        metrics=complaints.attempt_or(raw.metrics_listen, parse_metrics, default.metrics),
         workers=complaints.attempt_or(raw.workers, parse_workers, 0) or default_workers(),
         user=complaints.attempt_or(raw.user, parse_user, default.user),
         http2_engine=complaints.attempt_or(raw.http2_engine, one_of(ENGINES), default.http2_engine),

@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from edge.config.acme_schema import Acme, CertificateOptions
 from edge.config.address import UpstreamAddress
+from edge.config.endpoint import Endpoint
+from edge.config.notify_schema import Notify
 from edge.config.on_demand_schema import OnDemand
 
 __all__ = ["Acme", "CertificateOptions", "Config", "KeyPair", "Listen", "Log", "OnDemand", "Site", "StaticMount"]
@@ -258,6 +260,12 @@ class Config(Struct, frozen=True):
     cache: CacheStorage = CacheStorage()
     drain_seconds: float = 30.0
     """From a stop or reload until what is still in flight is cut. kamal-proxy 30 s."""
+
+    notify: Notify | None = None
+    """Who hears that a certificate is running out; None: the log alone."""
+
+    metrics: Endpoint | None = None
+    """Where metrics are told; None: nowhere."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -34,6 +34,11 @@ FIELD_OF_KEY: Final = {
     ("cache", "memory"): "cache_memory",
     ("cache", "disk"): "cache_disk",
     ("cache", "disk_size"): "cache_disk_size",
+    ("notify", "command"): "notify_command",
+    ("notify", "webhook"): "notify_webhook",
+    ("notify", "webhook_file"): "notify_webhook_file",
+    ("notify", "webhook_env"): "notify_webhook_env",
+    ("metrics", "listen"): "metrics_listen",
 }
 """Keys that are called differently from their field in `RawSettings`; the flag needs the longer word, the table does not."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, field
 
 from edge.config.toml_rules import AuthTable, CacheTable, HeadersTable, RouteTable, RulesTable
 
@@ -284,6 +284,55 @@ class CacheStorageTable(Struct, frozen=True):
     """How much of the disk they may take. Default: `"1G"`."""
 
 
+class NotifyTable(Struct, frozen=True):
+    """`[notify]`: who hears of certificates that are running out: once less than a quarter of the lifetime is left, then daily,
+    when it has expired, and when all is well again. Every way that is given is used; `edge certs test-notify` tries them."""
+
+    command: str | list[str] | UnsetType = UNSET
+    """Program and arguments. It gets the notice as JSON on standard input and as text in `EDGE_NOTICE`."""
+
+    webhook: str | UnsetType = UNSET
+    """`https://` URL that gets the notice as JSON in a POST; its field `text` is what Slack and Mattermost show."""
+
+    webhook_file: str | UnsetType = UNSET
+    """File with the URL, when the URL is a secret."""
+
+    webhook_env: str | UnsetType = UNSET
+    """Environment variable with the URL, in place of the file."""
+
+
+class EmailTable(Struct, frozen=True):
+    """`[notify.email]`: a message by way of your mail server."""
+
+    to: str | list[str] | UnsetType = UNSET
+    """Who gets it."""
+
+    server: str | UnsetType = UNSET
+    """The mail server, like `smtp.example.com` or `127.0.0.1:25`. Default port: 587, 465 for `tls`, 25 for `none`."""
+
+    sender: str | UnsetType = field(default=UNSET, name="from")
+    """Whom it is from. Default: the first of `to`."""
+
+    encryption: Literal["starttls", "tls", "none"] | UnsetType = UNSET
+    """Default: `starttls`. The server's certificate is verified."""
+
+    user: str | UnsetType = UNSET
+    """Log in as this user. Default: no login."""
+
+    password_file: str | UnsetType = UNSET
+    """File with the password. It is read when it is needed."""
+
+    password_env: str | UnsetType = UNSET
+    """Environment variable with the password, in place of the file."""
+
+
+class MetricsTable(Struct, frozen=True):
+    """`[metrics]`: numbers for Prometheus."""
+
+    listen: int | str | UnsetType = UNSET
+    """Port of 127.0.0.1, or address and port, that answers `GET /metrics`, to whoever can reach it. Off by default."""
+
+
 class ServerTable(Struct, frozen=True):
     """`[server]`: the processes."""
 
@@ -314,6 +363,8 @@ TABLES: Final[dict[str, type[Struct]]] = {
     "on_demand": OnDemandTable,
     "cache": CacheStorageTable,
     "log": LogTable,
+    "notify": NotifyTable,
+    "metrics": MetricsTable,
     "server": ServerTable,
 }
 """Table name → its type. `site` is an array of tables, the others occur once."""
@@ -325,6 +376,7 @@ INNER_TABLES: Final[dict[str, type[Struct]]] = {"headers": HeadersTable, "auth":
 NESTED: Final[dict[tuple[str, str], type[Struct]]] = {
     ("acme", "fallback"): FallbackTable,
     ("acme", "dns"): DNSTable,
+    ("notify", "email"): EmailTable,
 }
 """Tables inside tables."""
 

@@ -58,6 +58,7 @@ from edge.storage.contract import Storage
 from edge.storage.filesystem import FileSystemStorage
 from edge.storage.opening import node_name, open_server
 from edge.telemetry.access_log import AccessLog
+from edge.telemetry.traffic import RequestCounter
 from edge.tls.name_desk import NameDesk
 from edge.tls.selector import Selector
 from edge.wire.http2 import http2_engine_factory
@@ -98,7 +99,11 @@ def build_service(
 
     # What speaks.
     access_log = _open_access_log(config)
-    server = Server(loop, deadlines, respond_error, _recorder(access_log))
+    counter = RequestCounter()
+    record = _recorder(access_log)
+    if config.metrics is not None:
+        record = _counting(record, counter)
+    server = Server(loop, deadlines, respond_error, record)
     behind_tls: Handler = routing
     without_tls: Handler = plain_http
     if config.listen.trusted_proxies:  # then the scheme is what a proxy says, on both ports
@@ -126,6 +131,7 @@ def build_service(
         access_log,
         closers,
         around.upstreams,
+        counter.requests,
         purge,
         desk,
     )
@@ -184,6 +190,15 @@ def _recorder(access_log: AccessLog) -> Record | None:
         )
 
     return record
+
+
+def _counting(record: Record | None, counter: RequestCounter) -> Record:
+    def count(exchange: ServerExchange, now: float) -> None:
+        counter.count(exchange.status)
+        if record is not None:
+            record(exchange, now)
+
+    return count
 
 
 def build_manager(config: Config, publisher: Publisher) -> Manager:

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, Literal, TypeAlias
 
+import msgspec
+
 from edge.certs.publisher import ChallengeAnswer
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.purge import Purge
@@ -32,11 +34,13 @@ from edge.process.messages import (
     PresentChallenge,
     PurgeCache,
     ServeCertificate,
+    Served,
     SnapshotComplete,
     WantName,
     WorkerToKeeper,
 )
 from edge.telemetry.logs import get_logger
+from edge.telemetry.traffic import Traffic, total
 from edge.tls.certified_key import CertifiedKey
 from edge.tls.name_answer import NameAnswer, Reply, refuse
 
@@ -78,6 +82,8 @@ class ChannelPublisher:
         self._holders: dict[str, tuple[str, ...]] = {}
         """Name → the names of the certificate that serves it: where that is found in `_certificates`."""
         self._presentations: dict[int, Presentation] = {}
+        self._traffic: dict[int, Traffic] = {}
+        self._ended = Traffic()
         # Workers outlive keepers and remember numbers: the clock never gives a later keeper the numbers of an earlier one.
         self._last_number = time.monotonic_ns()
 
@@ -92,6 +98,11 @@ class ChannelPublisher:
     def _is_real(self, name: str) -> bool:
         holder = self._holders.get(name)
         return holder is not None and self._certificates[holder].kind != "placeholder"
+
+    @property
+    def traffic(self) -> Traffic:
+        """What all workers have reported."""
+        return total([self._ended, *self._traffic.values()])
 
     # -- links to workers ---------------------------------------------------------------------------------------------
 
@@ -141,6 +152,8 @@ class ChannelPublisher:
             match message:
                 case Acknowledged(number):
                     self._acknowledged(worker, number)
+                case Served(traffic):
+                    self._traffic[worker] = traffic
                 case WantName(name, client):
                     self.wanted(name, client, worker, partial(self._tell, worker))
 
@@ -160,6 +173,9 @@ class ChannelPublisher:
 
     def _link_lost(self, worker: int) -> None:
         del self._links[worker]
+        if worker in self._traffic:  # what it has served has been served: counters never go back
+            ended = self._traffic.pop(worker)
+            self._ended = total([self._ended, msgspec.structs.replace(ended, connections=0)])
         for presentation in self._presentations.values():
             presentation.changed.set()
 

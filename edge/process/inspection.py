@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from edge.certs.budget import Budget
+from edge.certs.ledger import read_entries
 from edge.certs.own import load_own
 from edge.certs.status import CertificateStatus, read_certificates
 from edge.config.address import UpstreamAddress
@@ -25,7 +27,15 @@ from edge.errors import ConfigError, StartError, StorageError
 from edge.net.listening import close_listeners, open_listeners
 from edge.storage.opening import open_storage, weaknesses
 
-__all__ = ["CertificateStatus", "certificates", "find_complaints", "find_warnings", "first_barrier", "upstream_problem"]
+__all__ = [
+    "Budget",
+    "CertificateStatus",
+    "certificates",
+    "find_complaints",
+    "find_warnings",
+    "first_barrier",
+    "upstream_problem",
+]
 
 CONNECT_TIMEOUT: Final = 1.0
 """Seconds. A person waits for the answer; an origin on this machine or beside it takes a millisecond."""
@@ -33,7 +43,8 @@ CONNECT_TIMEOUT: Final = 1.0
 
 def certificates(storage: str, wall_clock: Callable[[], float] = time.time) -> list[CertificateStatus]:
     """What the storage knows about certificates, whether or not edge runs. Raises: StorageError."""
-    return read_certificates(open_storage(storage), wall_clock())
+    opened = open_storage(storage)
+    return read_certificates(opened, wall_clock(), read_entries(opened))
 
 
 def find_complaints(config: Config) -> list[str]:

@@ -18,12 +18,15 @@ from edge.config.schema import Config
 from edge.process.channel import Channel
 from edge.process.channel_on_loop import ChannelOnLoop
 from edge.process.channel_publisher import ChannelPublisher
+from edge.process.desk import Desk
 from edge.process.event_loop import new_event_loop
 from edge.process.maintenance import INTERVAL, MaintenanceWatch
 from edge.process.messages import Certified, Configure, Drain, Ready, ToKeeper, ToSupervisor, WorkerLink
+from edge.process.metrics_page import MetricsPage
 from edge.process.purge import PurgeWatch
 from edge.process.service import Parts
 from edge.process.spawn import settle_child
+from edge.storage.opening import open_storage
 from edge.telemetry.logs import get_logger
 
 STOP_TIMEOUT: Final = 8.0
@@ -81,6 +84,9 @@ class Keeper:
         self._certified = False
         self._maintenance = MaintenanceWatch(lambda: self._config.storage, publisher.maintain)
         self._purges = PurgeWatch(lambda: self._config.storage, publisher.purge)
+        self._metrics = MetricsPage(self._metrics_text, lambda: self._config.metrics)
+        self._beside: list[asyncio.Task[None]] = []
+        self._desk = Desk(open_storage(config.storage), self._manager.perform)
         channel: Channel[ToKeeper, ToSupervisor] = Channel(supervisor, ToKeeper, attachments=True)
         loop = asyncio.get_running_loop()
         self._supervisor = ChannelOnLoop(loop, channel, self._supervisor_said, self.stop)
@@ -93,14 +99,15 @@ class Keeper:
         """Start the manager, say so, wait for the end, stop the manager. Raises: EdgeError when it cannot start."""
         start = asyncio.create_task(self._start())
         stopped = asyncio.create_task(self._stopped.wait())
-        watch = asyncio.create_task(self._watch())
+        beside = [asyncio.create_task(each) for each in (self._watch(), self._desk.run(), self._metrics.run())]
         await asyncio.wait((start, stopped), return_when=asyncio.FIRST_COMPLETED)
         if start.done():
             start.result()  # raises what went wrong
             await stopped
         else:
             start.cancel()
-        watch.cancel()
+        for task in (*beside, *self._beside):
+            task.cancel()
         await self._stop_manager()
 
     async def _watch(self) -> None:
@@ -121,6 +128,7 @@ class Keeper:
             self._manager.reconfigure(self._config)
         self._publisher.wanted = self._manager.want
         self._publisher.loaded()
+        self._beside.append(asyncio.create_task(self._watch_notices()))
         self._supervisor.send(Ready())
         # A turn later, so that the line that reports a certificate comes before what follows from it.
         self._publisher.replaced = partial(asyncio.get_running_loop().call_soon, self._tell_when_certified)
@@ -131,6 +139,17 @@ class Keeper:
         if not self._certified and self._publisher.is_certified:
             self._certified = True
             self._supervisor.send(Certified())
+
+    async def _watch_notices(self) -> None:
+        """Begins when everything on disk is loaded: what is not there yet must not look missing."""
+        from edge.process.notices import new_watch  # noqa: PLC0415  # a supervisor, and what it forks, needs none of it
+
+        await new_watch(self._manager.statuses, lambda: self._config).run()
+
+    def _metrics_text(self) -> str:
+        from edge.process.exposition import exposition  # noqa: PLC0415  # as above
+
+        return exposition(self._manager.statuses(), self._manager.events(), self._publisher.traffic)
 
     async def _stop_manager(self) -> None:
         try:
@@ -151,6 +170,7 @@ class Keeper:
     def _configure(self, config: Config) -> None:
         self._config = config
         self._publisher.config = config
+        self._metrics.reconfigure()
         self._parts.configure_logs(config)
         if self._started:
             self._manager.reconfigure(config)

@@ -15,6 +15,7 @@ from edge.config.maintenance import MaintenanceNotice
 from edge.config.moves import Move
 from edge.config.purge import Purge
 from edge.config.schema import Config
+from edge.telemetry.traffic import Traffic
 from edge.tls.certified_key import CertifiedKey
 from edge.tls.name_answer import NameAnswer
 
@@ -137,6 +138,12 @@ class WantName(Struct, frozen=True, tag="want-name"):
     client: str
 
 
+class Served(Struct, frozen=True, tag="served"):
+    """How much the worker has served so far, every few seconds where metrics are wanted."""
+
+    traffic: Traffic
+
+
 ToWorker: TypeAlias = KeeperLink | Drain | Moved | ReopenLogs
 ToKeeper: TypeAlias = Configure | WorkerLink | Drain
 ToSupervisor: TypeAlias = Ready | Certified
@@ -151,4 +158,4 @@ KeeperToWorker: TypeAlias = (
     | OfferCertificate
     | AnswerName
 )
-WorkerToKeeper: TypeAlias = Acknowledged | WantName
+WorkerToKeeper: TypeAlias = Acknowledged | Served | WantName

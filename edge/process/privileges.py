@@ -7,6 +7,7 @@ import os
 import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -39,6 +40,21 @@ def find_account(user: str) -> Account | None:
         return None
     groups = tuple(os.getgrouplist(user, entry.pw_gid))
     return Account(user, entry.pw_uid, entry.pw_gid, groups)
+
+
+def owner_of(directory: str) -> Account | None:
+    """Who owns a directory, or the nearest one above it that exists; None when that is us, or we are not root."""
+    if os.geteuid() != 0:
+        return None
+    path = next(path for path in (Path(directory), *Path(directory).parents) if path.exists())
+    uid = path.stat().st_uid
+    if uid == 0:
+        return None
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:  # a user of a container
+        return Account(str(uid), uid, path.stat().st_gid, (path.stat().st_gid,))
+    return Account(entry.pw_name, uid, entry.pw_gid, tuple(os.getgrouplist(entry.pw_name, entry.pw_gid)))
 
 
 def drop_privileges(account: Account | None) -> None:

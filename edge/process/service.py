@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from edge.certs.publisher import ChallengeAnswer, Publisher
+from edge.certs.requests import Answer, Request
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.moves import Move
 from edge.config.purge import Purge
 from edge.config.schema import Config
 from edge.net.listening import ListeningSocket
 from edge.telemetry.announce import SILENT, Announcer
+from edge.telemetry.traffic import Traffic
 from edge.tls.certified_key import CertifiedKey
 from edge.tls.name_answer import NameAnswer, Reply
+
+if TYPE_CHECKING:  # a supervisor, and the workers that it forks, need no cryptography
+    from edge.certs.status import CertificateStatus
 
 
 class Service(Protocol):
@@ -80,6 +85,9 @@ class Service(Protocol):
     def reopen_logs(self) -> None:
         """The access log file has been rotated: open it anew."""
 
+    def traffic(self) -> Traffic:
+        """What has been served so far. Asked only when the configuration wants metrics."""
+
     def tick(self, now: float) -> None:
         """Called every `edge.net.deadlines.TICK` seconds with the loop's time: sweep deadlines, flush logs."""
 
@@ -101,6 +109,15 @@ class Manager(Protocol):
 
     def want(self, name: str, client: str, caller: int, reply: Reply) -> None:
         """A visitor of the worker `caller` came for a name that no site lists; `reply` may hear more than one answer."""
+
+    async def perform(self, request: Request) -> Answer:
+        """What an operator asks for. Never raises for what a CA or a disk does."""
+
+    def statuses(self) -> list[CertificateStatus]:
+        """Every certificate of the configuration as it is now."""
+
+    def events(self) -> Mapping[tuple[str, str, str], int]:
+        """How often each thing has happened since the start, by CA, event and kind of failure."""
 
     async def stop(self) -> None:
         """End all work; orders in flight are resumed by the next start. Should return within 5 s."""

@@ -39,6 +39,7 @@ from edge.process.messages import (
     Ready,
     ReopenLogs,
     ServeCertificate,
+    Served,
     SnapshotComplete,
     ToSupervisor,
     ToWorker,
@@ -51,6 +52,9 @@ from edge.telemetry.logs import get_logger
 from edge.tls.certified_key import CertifiedKey
 
 EXIT_OK: Final = 0
+
+REPORT_TICKS: Final = 20
+"""Ticks (of a quarter of a second) between two reports of what has been served; scrapers come every 10 s and less often."""
 
 LAST_WORDS: Final = 2 * TICK
 """Seconds before the drain deadline in which whoever still waits for an application is answered: one tick comes in any case."""
@@ -90,6 +94,7 @@ class Worker:
         self._listeners = listeners
         self._service = service
         self._accepting = False
+        self._ticks = 0
         self._drain_deadline: float | None = None
         channel: Channel[ToWorker, ToSupervisor] = Channel(supervisor, ToWorker, attachments=True)
         self._supervisor = ChannelOnLoop(loop, channel, self._supervisor_said, self._supervisor_gone)
@@ -129,6 +134,13 @@ class Worker:
         self._loop.call_later(TICK, self._tick)
         self._leave_if_drained()  # first: it must not depend on what the service does
         self._service.tick(self._loop.time())
+        if self._config.metrics is not None:
+            self._report_traffic()
+
+    def _report_traffic(self) -> None:
+        self._ticks += 1
+        if self._keeper is not None and self._ticks % REPORT_TICKS == 0:
+            self._keeper.send(Served(self._service.traffic()))
 
     # -- the supervisor -----------------------------------------------------------------------------------------------
 

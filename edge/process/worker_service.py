@@ -18,6 +18,7 @@ from edge.server.listener import Listener
 from edge.server.server import Server
 from edge.telemetry.access_log import AccessLog
 from edge.telemetry.logs import get_logger
+from edge.telemetry.traffic import Traffic
 from edge.tls.certified_key import CertifiedKey
 from edge.tls.name_answer import NameAnswer
 from edge.tls.name_desk import NameDesk, Want
@@ -44,6 +45,7 @@ class WorkerService:
         access_log: AccessLog,
         closers: Sequence[Callable[[], None]],
         upstreams: Upstreams,
+        requests: Callable[[], tuple[int, ...]],
         purge: Callable[[tuple[Purge, ...]], None] | None = None,
         desk: NameDesk | None = None,
     ) -> None:
@@ -57,6 +59,7 @@ class WorkerService:
         self._closers = closers
         self._desk = desk
         self._upstreams = upstreams
+        self._requests = requests
         self._purge = purge
         self._handshakes: dict[int, str] = {}
         self._started = False
@@ -147,6 +150,10 @@ class WorkerService:
     def maintain(self, notice: MaintenanceNotice | None) -> None:
         """Keep requests from applications from now on, or no longer."""
         self._maintenance.replace(notice)
+
+    def traffic(self) -> Traffic:
+        """What has been served so far."""
+        return Traffic(len(self._server.connections), self._requests())
 
     def purge(self, purges: tuple[Purge, ...]) -> None:
         """Use nothing from the response cache that these cover."""

@@ -211,6 +211,9 @@ class ScriptedIssuer:
         self.replaced: list[bytes | None] = []
         self.at_once = self.most_at_once = 0
         self.closed = False
+        self.revoked: list[tuple[bytes, int]] = []
+        self.revocation_failure: IssueFailed | None = None
+        self.account_changes: list[str] = []
 
     async def issue(
         self,
@@ -263,6 +266,20 @@ class ScriptedIssuer:
         if self.poll_failure:
             raise self.poll_failure
         return RenewalAnswer(self.window(chain), self.ca.clock() + 6 * 3600.0)
+
+    async def revoke(self, chain: bytes, reason: int) -> None:
+        if self.revocation_failure:
+            raise self.revocation_failure
+        self.revoked.append((chain, reason))
+
+    async def change_account_key(self) -> None:
+        self.account_changes.append("new-key")
+
+    async def deactivate_account(self) -> None:
+        self.account_changes.append("deactivate")
+
+    def put_account_aside(self) -> None:
+        self.account_changes.append("replace")
 
     async def close(self) -> None:
         self.closed = True

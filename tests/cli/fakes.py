@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
+from edge.certs.requests import Answer, Request
 from edge.cli.actions import Actions
 from edge.cli.main import execute
 from edge.config.maintenance import MaintenanceNotice
@@ -27,6 +28,9 @@ class FakeWorld:
     reload: Callable[[], Config] | None = None
     storage: str = ""
     notice: MaintenanceNotice | None = None
+    answer: Answer = field(default_factory=lambda: Answer(True, ("done",)))
+    asked: list[tuple[Request, list[str]]] = field(default_factory=list)
+    imports: list[tuple[str, tuple[str, str] | None, bool]] = field(default_factory=list)
     purged: tuple[str, str] | None = None
     runs: bool = True
 
@@ -42,6 +46,22 @@ class FakeWorld:
         if self.failure:
             raise self.failure
         return self.certificates
+
+    def ask_keeper(self, storage: str, request: Request, arguments: Sequence[str]) -> Answer:
+        self.storage = storage
+        self.asked.append((request, list(arguments)))
+        return self.answer
+
+    def import_certificates(
+        self, config: Config, directory: str, pair: tuple[str, str] | None, dry_run: bool
+    ) -> Answer:
+        self.imports.append((directory, pair, dry_run))
+        self.configs.append(config)
+        return self.answer
+
+    def test_notices(self, config: Config) -> Answer:
+        self.configs.append(config)
+        return self.answer
 
     def begin_maintenance(self, storage: str, notice: MaintenanceNotice) -> None:
         self.storage, self.notice = storage, notice
@@ -61,6 +81,9 @@ class FakeWorld:
             find_complaints=lambda _config: self.complaints,
             find_warnings=lambda _config: self.warnings,
             read_certificates=self.read_certificates,
+            ask_keeper=self.ask_keeper,
+            import_certificates=self.import_certificates,
+            test_notices=self.test_notices,
             begin_maintenance=self.begin_maintenance,
             end_maintenance=self.end_maintenance,
             purge_cache=self.purge_cache,

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from edge.certs.publisher import HTTP01, ChallengeAnswer, Publisher
+from edge.certs.requests import Answer, Request
+from edge.certs.status import CertificateStatus
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.moves import Move
 from edge.config.purge import Purge
@@ -18,6 +20,7 @@ from edge.config.schema import Config
 from edge.errors import CertificateError, StartError
 from edge.net.listening import ListeningSocket
 from edge.process.service import Parts
+from edge.telemetry.traffic import Traffic
 from edge.tls.certified_key import CertifiedKey
 from edge.tls.name_answer import NameAnswer
 
@@ -146,6 +149,9 @@ class SampleService:
     def reopen_logs(self) -> None:
         self.reopened += 1
 
+    def traffic(self) -> Traffic:
+        return Traffic(len(self.connections))
+
     def tick(self, now: float) -> None:
         pass
 
@@ -190,6 +196,15 @@ class SampleManager:
 
     def want(self, name: str, client: str, caller: int, reply: Callable[[CertifiedKey | NameAnswer], None]) -> None:
         pass
+
+    async def perform(self, request: Request) -> Answer:
+        return Answer(True, (f"performed {request}",))
+
+    def statuses(self) -> list[CertificateStatus]:
+        return []
+
+    def events(self) -> dict[tuple[str, str, str], int]:
+        return {}
 
     async def stop(self) -> None:
         self.server.close()

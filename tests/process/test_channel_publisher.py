@@ -22,8 +22,10 @@ from edge.process.messages import (
     Maintain,
     PresentChallenge,
     ServeCertificate,
+    Served,
     SnapshotComplete,
 )
+from edge.telemetry.traffic import Traffic
 from edge.tls.certified_key import CertifiedKey
 
 CONFIG = Config((Site(("a.test",)),), "/s")
@@ -259,5 +261,23 @@ def test_names_that_leave_together_are_forgotten_one_by_one() -> None:
             stage.publisher.replace(key(serial, *names))
         stage.publisher.withdraw_certificate(("a.test", "b.test", "c.test"))
         assert stage.join().serials() == ["3"]
+
+    play(scene)
+
+
+def test_what_workers_have_served_adds_up_and_never_goes_back() -> None:
+    """Reports replace each other; a worker that has ended still counts, but for its connections."""
+
+    async def scene(stage: Stage) -> None:
+        one, other = stage.join(), stage.join()
+        one.channel.send(Served(Traffic(3, (0, 0, 10, 0, 0, 0))))
+        one.channel.send(Served(Traffic(4, (0, 0, 12, 1, 0, 0))))
+        other.channel.send(Served(Traffic(1, (0, 0, 5, 0, 0, 0))))
+        while stage.publisher.traffic != Traffic(5, (0, 0, 17, 1, 0, 0)):
+            await asyncio.sleep(0)
+        one.channel.close()
+        while stage.publisher.traffic.connections != 1:
+            await asyncio.sleep(0)
+        assert stage.publisher.traffic == Traffic(1, (0, 0, 17, 1, 0, 0))
 
     play(scene)

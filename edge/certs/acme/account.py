@@ -20,13 +20,14 @@ from acme import messages
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from josepy.json_util import JSONObjectWithFields, field
-from josepy.jwk import JWK, JWKEC
+from josepy.jwk import JWK, JWKEC, JWKRSA
 from msgspec import Struct
 
 from edge.certs.acme.conversation import Conversation
 from edge.certs.acme.key_change import signed_by_new_key
 from edge.certs.acme.network import Reply
 from edge.certs.acme.problems import ProblemFailure
+from edge.certs.acme.rehearsing import Deactivation
 from edge.certs.acme.transport import nonsense
 from edge.certs.acme.urls import host_of, require_https
 from edge.certs.issuer import ErrorClass, IssueFailed
@@ -159,6 +160,21 @@ class Accounts:
             self._adopt_key()
             log.info("account key changed", account=record.url, ca=host_of(self._directory_url))
 
+    async def deactivate(self, conversation: Conversation) -> None:
+        """Ask the CA to accept nothing from the account any more (RFC 8555 §7.3.6). Raises: IssueFailed, StorageError."""
+        async with self._one_at_a_time, self._exclusive():
+            key, record = self._load_key(), self._load_record()
+            if key is None or record is None:
+                raise IssueFailed(ErrorClass.ACCOUNT, "account", "there is no account yet")
+            conversation.sign_with(key, record.url)
+            await conversation.post("account", record.url, Deactivation())
+            self.put_aside("deactivated by command")
+            log.warning("account deactivated", account=record.url, ca=host_of(self._directory_url))
+
+    def put_aside(self, reason: str) -> None:
+        """Forget the account; its files stay in quarantine. Raises: StorageError."""
+        self._storage.quarantine(self.directory, reason)
+
     async def _settle_key_change(self, conversation: Conversation, key: JWK, record: AccountRecord) -> JWK:
         """The account's key after a key change that a crash may have interrupted."""
         if self._load_key("key.next.pem") is None:
@@ -277,7 +293,7 @@ class Accounts:
             key = JWK.load(pem)
         except (josepy.errors.Error, ValueError, TypeError) as exc:
             raise self._damaged(name) from exc
-        if not isinstance(key, JWKEC) or key.key.curve.name != "secp256r1":
+        if not is_account_key(key):
             raise self._damaged(name)
         return key
 
@@ -309,9 +325,16 @@ class Accounts:
         return IssueFailed(
             ErrorClass.ACCOUNT,
             "account",
-            f"{self.directory}/{name} in the storage is no P-256 private key in PEM",
+            f"{self.directory}/{name} in the storage is no private key that edge can use for an account",
             hint="restore it from a backup, or delete it to register a new account",
         )
+
+
+def is_account_key(key: JWK) -> bool:
+    """P-256, which edge makes, or RSA with at least 2048 bits, which certbot makes and which may have been imported."""
+    if isinstance(key, JWKRSA):
+        return bool(key.key.key_size >= 2048)
+    return isinstance(key, JWKEC) and key.key.curve.name == "secp256r1"
 
 
 def _location(reply: Reply) -> str:

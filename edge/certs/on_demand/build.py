@@ -10,6 +10,7 @@ from typing import Final
 from edge.certs.authority import Authority
 from edge.certs.certificate_task import CertificateTask
 from edge.certs.identifiers import CertificateSpec
+from edge.certs.ledger import Ledger
 from edge.certs.on_demand.ask import Ask
 from edge.certs.on_demand.ask_callable import AskByCall
 from edge.certs.on_demand.ask_url import AskByURL
@@ -40,6 +41,7 @@ def build_pool(
     authorities: Iterable[Authority],
     wall_clock: Callable[[], float],
     rng: random.Random,
+    ledger: Ledger,
 ) -> NamePool | None:
     """The pool that the configuration asks for, or None."""
     settings = config.on_demand
@@ -56,7 +58,7 @@ def build_pool(
         store = CertificateStore(storage, spec.directory, spec.names)
         copy = CertificateStore(copies, spec.directory, spec.names) if copies else None
         record = CertificateRecord(spec, store, held, first, wall_clock, tuple(others), copy)
-        held.attach(record, CertificateTask(record, paced, publisher, rng, held))
+        held.attach(record, CertificateTask(record, paced, publisher, rng, ledger, held))
         return held
 
     orders = OrderBudget(settings, storage, wall_clock())
