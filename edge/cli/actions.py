@@ -5,6 +5,7 @@ Each action imports what it needs when it is called, so that `edge --help` does 
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,12 +22,15 @@ def run_supervisor(config: Config, reload: Callable[[], Config]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     from edge.cli.greeting import greet  # noqa: PLC0415
+    from edge.process.inheritance import take_inheritance  # noqa: PLC0415
     from edge.process.service import real_parts  # noqa: PLC0415
     from edge.process.supervisor import run  # noqa: PLC0415
     from edge.telemetry.logs import configure_logs  # noqa: PLC0415
 
+    inheritance = take_inheritance(os.environ)
     announcer = greet(config)
-    return run(config, reload, real_parts(lambda current: configure_logs(current.log.format), announcer))
+    parts = real_parts(lambda current: configure_logs(current.log.format), announcer)
+    return run(config, reload, parts, inheritance)
 
 
 def _leave(_number: int, _frame: object) -> NoReturn:

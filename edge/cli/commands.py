@@ -32,7 +32,7 @@ EXAMPLES: Final = (
 
 
 def _print_version(ctx: click.Context, _parameter: click.Parameter, is_wanted: bool) -> None:
-    from edge.cli.versions import edge_version  # noqa: PLC0415  # only who asks pays for reading package data
+    from edge.telemetry.version import edge_version  # noqa: PLC0415  # only who asks pays for reading package data
 
     if is_wanted:
         click.echo(f"edge {edge_version()}")

@@ -16,8 +16,8 @@ from edge.net.listening import ListeningSocket, close_listeners
 from edge.process.channel import Channel, new_pair
 from edge.process.crew import Crew
 from edge.process.generation import Generation
-from edge.process.keeper import run_keeper
-from edge.process.messages import KeeperLink, ReopenLogs, ToSupervisor, WorkerLink
+from edge.process.keeper import STOP_TIMEOUT, run_keeper
+from edge.process.messages import KeeperLink, Release, ReopenLogs, ToSupervisor, WorkerLink
 from edge.process.reactor import Reactor
 from edge.process.service import Parts
 from edge.process.slot import Child, Slot
@@ -26,9 +26,14 @@ from edge.process.worker import run_worker
 
 
 class ProcessTree:
-    """All children of the supervisor. `generation` is the one that the keeper works for."""
+    """All children of the supervisor. `generation` is the one that the keeper works for.
 
-    def __init__(self, reactor: Reactor, parts: Parts, generation: Generation) -> None:
+    `held`: another edge still lets visitors in, who would not find answers to our challenges; none is presented before
+    `release_keeper`. `beat`: how often children say that they are alive, 0.0 for never."""
+
+    def __init__(
+        self, reactor: Reactor, parts: Parts, generation: Generation, *, held: bool = False, beat: float = 0.0
+    ) -> None:
         self._reactor = reactor
         self._parts = parts
         self._base_context = parts.new_base_context()
@@ -36,6 +41,8 @@ class ProcessTree:
         self._supervisor = os.getpid()
         self._worker_numbers = itertools.count(1)
         self._crews: list[Crew] = []
+        self._held = held
+        self._beat = beat
         self.keeper = Slot("keeper", reactor, self._fork_keeper)
 
     def __repr__(self) -> str:
@@ -63,6 +70,20 @@ class ProcessTree:
         if self.keeper.child is not None:
             self.keeper.child.channel.send(generation.configure)
 
+    def suspend_keeper(self) -> None:
+        """Let the keeper end; its place stays empty until `resume_keeper`. Orders in flight are resumed then."""
+        self.keeper.retire(STOP_TIMEOUT)
+
+    def resume_keeper(self) -> None:
+        """Start a keeper again, after `suspend_keeper`."""
+        self.keeper.resume()
+
+    def release_keeper(self) -> None:
+        """Challenges may be presented."""
+        self._held = False
+        if self.keeper.child is not None:
+            self.keeper.child.channel.send(Release())
+
     def reopen_logs(self) -> None:
         """Tell all workers that their log files have been rotated."""
         for worker in self.workers:
@@ -81,7 +102,7 @@ class ProcessTree:
         number = next(self._worker_numbers)
 
         def main(end: socket.socket) -> int:
-            return run_worker(generation, end, self._parts, self._base_context, self._supervisor)
+            return run_worker(generation, end, self._parts, self._base_context, self._supervisor, self._beat)
 
         for_worker, for_keeper = new_pair()
         child = self._fork("worker", number, main, keep=generation.listeners, leave=(for_worker, for_keeper))
@@ -98,7 +119,9 @@ class ProcessTree:
         for_workers = {worker: for_worker for worker, (for_worker, _) in pairs.items()}
 
         def main(end: socket.socket) -> int:
-            return run_keeper(self._generation.config, end, links, self._parts, self._supervisor)
+            return run_keeper(
+                self._generation.config, end, links, self._parts, self._supervisor, self._beat, held=self._held
+            )
 
         with contextlib.ExitStack() as handed_over:
             _close_on_exit(handed_over, links.values())

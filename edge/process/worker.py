@@ -25,6 +25,7 @@ from edge.process.event_loop import new_event_loop
 from edge.process.generation import Generation
 from edge.process.messages import (
     Acknowledged,
+    Alive,
     CleanUpChallenge,
     Drain,
     DropCertificate,
@@ -36,6 +37,7 @@ from edge.process.messages import (
     ReopenLogs,
     ServeCertificate,
     SnapshotComplete,
+    Stopped,
     ToSupervisor,
     ToWorker,
     WorkerToKeeper,
@@ -51,15 +53,25 @@ log = get_logger("process")
 
 
 def run_worker(
-    generation: Generation, supervisor: socket.socket, parts: Parts, base_context: BaseContext, parent: int
+    generation: Generation,
+    supervisor: socket.socket,
+    parts: Parts,
+    base_context: BaseContext,
+    parent: int,
+    beat: float = 0.0,
 ) -> int:
-    """The whole life of a worker process; the exit status. Raises: EdgeError when the service cannot be made."""
+    """The whole life of a worker process; the exit status. `beat`: seconds between two signs of life, 0.0 for none.
+
+    Raises: EdgeError when the service cannot be made.
+    """
     settle_child(parent, generation.account)
     config = generation.config
     loop = new_event_loop(config.loop)
     service = parts.make_service(config, generation.listeners, base_context, loop)
     worker = Worker(loop, config, generation.listeners, service, supervisor)
     loop.add_signal_handler(signal.SIGTERM, worker.drain, config.drain_seconds)
+    if beat:
+        worker.beat(beat)
     loop.run_forever()
     service.close()
     return EXIT_OK
@@ -100,8 +112,14 @@ class Worker:
             self._service.begin_drain()
             for listener in self._listeners:
                 listener.sock.close()
+            self._supervisor.send(Stopped())
         self._drain_deadline = min(self._drain_deadline, deadline)
         self._leave_if_drained()
+
+    def beat(self, seconds: float) -> None:
+        """Tell the supervisor, now and every so often, that this loop turns."""
+        self._supervisor.send(Alive())
+        self._loop.call_later(seconds, self.beat, seconds)
 
     def _leave_if_drained(self) -> None:
         if self._drain_deadline is None:
