@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edge.config.maintenance import MaintenanceNotice
     from edge.config.schema import Config
     from edge.process.inspection import CertificateStatus
+    from edge.process.pid_file import Supervised
 
 
 def run_supervisor(config: Config, reload: Callable[[], Config]) -> int:
@@ -73,6 +74,13 @@ def end_maintenance(storage: str) -> bool:
     return end(storage)
 
 
+def request_upgrade(storage: str) -> tuple[Supervised, Supervised]:
+    """Let the edge that runs with this storage be replaced: the old one and the new one. Raises: StartError, StorageError."""
+    from edge.process.request_upgrade import request_upgrade as request  # noqa: PLC0415
+
+    return request(storage)
+
+
 @dataclass(frozen=True)
 class Actions:
     """The outside of the commands. (No msgspec here: this is imported for `--help` too.)"""
@@ -83,3 +91,4 @@ class Actions:
     read_certificates: Callable[[str], list[CertificateStatus]] = read_certificates
     begin_maintenance: Callable[[str, MaintenanceNotice], None] = begin_maintenance
     end_maintenance: Callable[[str], bool] = end_maintenance
+    request_upgrade: Callable[[str], tuple[Supervised, Supervised]] = request_upgrade

@@ -1,4 +1,4 @@
-"""`edge run`, `edge check`, `edge certs`, `edge hash-password`, `edge version`; `edge maintenance` has a module of its own.
+"""`edge run`, `edge check`, `edge certs`, `edge hash-password`, `edge version`; others have modules of their own.
 
 A command returns its exit status and raises the errors of `edge.errors`; `main` turns those into words. Data goes to standard
 output, talk to standard error.
@@ -18,6 +18,7 @@ from edge.cli.grouped_help import SETTINGS, GroupedCommand, option
 from edge.cli.maintenance import maintenance
 from edge.cli.options import add_options, takes_flags
 from edge.cli.root import RootCommand
+from edge.cli.upgrade import upgrade
 from edge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def command_line() -> None:
 def run(actions: Actions, flags: Flags) -> int:
     """Serve until told to stop. `edge` alone is the same.
 
-    SIGTERM and Ctrl-C finish what is in flight, then stop; SIGHUP reads the configuration again.
+    SIGTERM and Ctrl-C finish what is in flight, then stop; SIGHUP reads the configuration again; SIGUSR2 is edge upgrade.
     """
     from edge.config.load import load  # noqa: PLC0415  # help must not wait for it
 
@@ -125,6 +126,7 @@ def _service_hint(directory: str) -> str:
 
 
 command_line.add_command(maintenance)
+command_line.add_command(upgrade)
 
 
 @command_line.command("hash-password", cls=GroupedCommand, context_settings=SETTINGS)

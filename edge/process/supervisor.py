@@ -13,14 +13,11 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from typing import Final
 
-from msgspec import structs
-
 from edge.config.schema import Config
-from edge.errors import ConfigError, EdgeError, StartError
+from edge.errors import EdgeError, StartError
 from edge.net.listening import close_listeners
 from edge.process.crew import Crew
 from edge.process.generation import Generation, prepare
@@ -29,16 +26,14 @@ from edge.process.inheritance import Inheritance, take_inheritance
 from edge.process.keeper import STOP_TIMEOUT
 from edge.process.liveness import Liveness, beat_seconds
 from edge.process.notify import Notifier, take_notifier
-from edge.process.pid_file import own_record, write_supervised
 from edge.process.prctl import set_process_name
 from edge.process.process_tree import ProcessTree
 from edge.process.provisions import provide_access_log
 from edge.process.reactor import Reactor, Timer
+from edge.process.reports import Reports, sentences
 from edge.process.service import Parts, real_parts
 from edge.process.upgrade import RELEASE_TIMEOUT, Upgrade
-from edge.telemetry.announce import listening_text
 from edge.telemetry.logs import get_logger
-from edge.telemetry.version import edge_version
 
 READY_TIMEOUT: Final = 30.0
 """New workers that do not serve by then are given up, and the old ones stay."""
@@ -67,7 +62,7 @@ def run(
         first = prepare(config, inheritance=inheritance)
     except EdgeError as problem:
         if predecessor is not None:
-            predecessor.channel.send(Refused(_sentences(problem)))
+            predecessor.channel.send(Refused(sentences(problem)))
         raise
     return Supervisor(first, reload, parts, take_notifier(os.environ, os.getpid()), predecessor).run()
 
@@ -88,11 +83,11 @@ class Supervisor:
         self._reload = reload
         self._parts = parts
         self._reactor = Reactor(self._signalled)
+        self._reports = Reports(parts.announcer, notifier)
         self._notifier = notifier
         self._predecessor = predecessor
         self._tree = ProcessTree(self._reactor, parts, first, held=predecessor is not None, beat=beat_seconds(notifier))
         self._liveness = Liveness(self._reactor, notifier, self._tree, self._serves_if_it_should)
-        self._record = own_record(edge_version())  # read now: an upgrade changes what is installed
         self._upgrade: Upgrade | None = None
         self._upgrade_wanted = False
         self._has_begun = False
@@ -101,9 +96,7 @@ class Supervisor:
         self._patience: Timer | None = None
         self._reload_wanted = False
         self._has_served = False
-        self._is_live = False
         self._stopping = False
-        self._began = time.monotonic()
 
     def run(self) -> int:
         """Returns after an orderly stop."""
@@ -121,8 +114,7 @@ class Supervisor:
 
     def _begin(self) -> None:
         self._has_begun = True
-        self._parts.announcer.done("ports", listening_text(self._current.generation.config))
-        _report_rights(self._current.generation)
+        self._reports.beginning(self._current.generation)
         self._tree.keeper.fill()
         self._current.start()
         self._patience = self._reactor.call_later(READY_TIMEOUT, self._report_slow_start)
@@ -144,9 +136,10 @@ class Supervisor:
         elif self._predecessor is None and self._reload_wanted:
             self._begin_reload()
         elif not self._has_served and self._current.is_ready:
-            self._report_serving()
-        if self._has_served and not self._is_live:
-            self._announce_live()
+            self._announce_serving()
+        keeper = self._tree.keeper.child
+        if self._has_served and keeper is not None and keeper.is_certified:
+            self._reports.live(self._current.generation.config)
         return False
 
     def _signalled(self, number: signal.Signals) -> None:
@@ -179,8 +172,7 @@ class Supervisor:
         """Accept nothing more and let exchanges in flight finish; asked once more, end now."""
         seconds = 0.0 if self._stopping else self._current.generation.config.drain_seconds
         self._stopping = True
-        log.info("stopping", pid=os.getpid(), within_seconds=seconds)
-        self._notifier.stopping()
+        self._reports.stopping(seconds)
         if self._upgrade is not None and not self._upgrade.successor.is_gone:
             self._upgrade.abandon()
         self._tree.keeper.let_end()  # it may have been sent the same signal, with the whole group
@@ -205,33 +197,18 @@ class Supervisor:
 
     def _begin_reload(self) -> None:
         self._reload_wanted = False
-        self._notifier.reloading()
-        generation = self._prepare_next()
-        if generation is None:
-            self._notifier.ready(f"the last reload was refused; {self._status}")
+        self._reports.reload_asked()
+        try:
+            generation = prepare(self._reload(), self._current.generation)
+        except Exception as problem:  # whatever is wrong with the operator's input, we go on
+            self._reports.reload_refused(problem, self._current.generation)
             return
-        log.info("reloading", generation=generation.number)
-        self._began = time.monotonic()
+        self._reports.reloading(generation)
         self._parts.configure_logs(generation.config)
         self._tree.configure_keeper(generation)  # before the workers, whose first snapshot must hold the new names
         self._incoming = self._tree.add_crew(generation)
         self._incoming.start()
         self._replace_patience(self._give_up_reload)
-
-    def _prepare_next(self) -> Generation | None:
-        """The next generation, or None when the operator's input cannot be used; whatever is wrong with it, we go on."""
-        hints: tuple[str, ...] = ()
-        try:
-            return prepare(self._reload(), self._current.generation)
-        except ConfigError as problem:
-            complaints = problem.complaints
-        except StartError as problem:
-            complaints, hints = [str(problem)], problem.hints
-        except Exception as problem:
-            log.exception("reload failed")
-            complaints = [str(problem)]
-        log.error("reload refused, serving as before", complaints=complaints, hints=hints)
-        return None
 
     def _promote(self, crew: Crew) -> None:
         """The new workers serve; the old ones drain. An address that is no longer wanted refuses visitors from now on."""
@@ -239,17 +216,16 @@ class Supervisor:
         self._replace_patience(None)
         old.retire(old.generation.config.drain_seconds)
         close_listeners(old.generation.listeners, keep=crew.generation.listeners)
-        self._report_serving()
+        self._announce_serving()
 
     def _give_up_reload(self) -> None:
         crew, self._incoming = self._incoming, None
         if crew is None:
             return
-        log.error("new workers do not become ready, serving as before", generation=crew.generation.number)
         current = self._current.generation
+        self._reports.reload_given_up(crew.generation, current)
         crew.retire(current.config.drain_seconds)  # not killed: some of them may be serving visitors
         close_listeners(crew.generation.listeners, keep=current.listeners)
-        self._notifier.ready(f"the last reload failed; {self._status}")
         self._parts.configure_logs(current.config)
         self._tree.configure_keeper(current)
 
@@ -263,34 +239,27 @@ class Supervisor:
     def _begin_upgrade(self) -> None:
         self._upgrade_wanted = False
         current = self._current.generation
-        log.info("upgrading", pid=os.getpid(), version=self._record.version)
+        self._reports.upgrading()
         try:
-            if os.getpid() == 1:
-                raise StartError("edge is the first process of a container, which ends with it; start a new container")
             self._upgrade = Upgrade(self._reactor, self._tree, current, self._notifier)
         except (OSError, StartError) as problem:
-            self._refuse_upgrade([f"the new edge cannot be started: {problem}"])
+            self._reports.upgrade_refused([f"the new edge cannot be started: {problem}"], current.config.storage)
 
     def _advance_upgrade(self, upgrade: Upgrade) -> None:
         match upgrade.advance():
             case "failed":
                 self._upgrade = None
-                self._refuse_upgrade(upgrade.complaints)
+                self._reports.upgrade_refused(upgrade.complaints, self._current.generation.config.storage)
             case "done":
                 self._hand_over(upgrade)
-
-    def _refuse_upgrade(self, complaints: list[str]) -> None:
-        log.error("upgrade refused, serving as before", complaints=complaints)
-        self._record = structs.replace(self._record, refusals=self._record.refusals + 1, complaints=tuple(complaints))
-        write_supervised(self._current.generation.config.storage, self._record)
 
     def _hand_over(self, upgrade: Upgrade) -> None:
         """The other edge serves: our workers finish what they have, and then it is alone."""
         generation = self._current.generation
-        log.info("handing over", to_pid=upgrade.successor.pid, within_seconds=generation.config.drain_seconds)
+        seconds = generation.config.drain_seconds
         self._stopping = True
-        self._notifier.replaced_by(upgrade.successor.pid)
-        self._tree.retire_workers(generation.config.drain_seconds)
+        self._reports.handing_over(upgrade.successor.pid, seconds)
+        self._tree.retire_workers(seconds)
         close_listeners(generation.listeners)
         self._reactor.call_later(RELEASE_TIMEOUT, upgrade.successor.release)
 
@@ -304,69 +273,37 @@ class Supervisor:
         if predecessor.is_gone and self._has_served:
             self._predecessor = None
             self._tree.release_keeper()
-            self._notifier.ready(self._status)
-            self._liveness.watch()
+            self._lead()
 
-    # -- words for the operator ---------------------------------------------------------------------------------------
+    # -- serving ------------------------------------------------------------------------------------------------------
 
-    def _report_serving(self) -> None:
+    def _announce_serving(self) -> None:
+        """All workers of the current generation accept connections."""
         generation = self._current.generation
-        if not self._has_served:
-            self._has_served = True
-            write_supervised(generation.config.storage, self._record)
-            if self._predecessor is None:
-                self._liveness.watch()
+        is_first, self._has_served = not self._has_served, True
+        self._reports.serving(generation)
+        if is_first:
+            self._reports.record(generation.config.storage)
         if self._predecessor is not None:
             self._predecessor.channel.send(Serving())
+        elif is_first:
+            self._lead()
         else:
-            self._notifier.ready(self._status)
-        log.info(
-            "serving",
-            generation=generation.number,
-            addresses=[str(listener) for listener in generation.listeners],
-            workers=generation.config.workers,
-            pid=os.getpid(),
-            after_seconds=round(time.monotonic() - self._began, 2),
-        )
+            self._reports.serves_alone(generation)
 
-    @property
-    def _status(self) -> str:
-        generation = self._current.generation
-        return f"edge {self._record.version}, {listening_text(generation.config)}, {generation.config.workers} workers"
+    def _lead(self) -> None:
+        """From now on we are the main process of the service."""
+        self._reports.serves_alone(self._current.generation)
+        self._liveness.watch()
 
     def _serves_if_it_should(self) -> bool:
-        """Whether some worker serves. Before the first one does, and while the last ones drain, other deadlines watch."""
-        return not self._has_served or self._stopping or any(worker.is_ready for worker in self._current.workers)
-
-    def _announce_live(self) -> None:
-        """To a person, once: workers serve, and browsers will not complain."""
-        keeper = self._tree.keeper.child
-        if keeper is not None and keeper.is_certified:
-            self._is_live = True
-            self._parts.announcer.live(self._current.generation.config)
+        """Whether some worker serves. While the last ones drain, other deadlines watch."""
+        return self._stopping or any(worker.is_ready for worker in self._current.workers)
 
     def _announce_meanwhile(self) -> None:
-        if self._has_served and not self._is_live:
-            self._parts.announcer.meanwhile(self._current.generation.config)
+        if self._has_served:
+            self._reports.meanwhile(self._current.generation.config)
 
     def _report_slow_start(self) -> None:
         if not self._has_served:
             log.error("workers do not become ready, still trying", seconds=READY_TIMEOUT, processes=repr(self._tree))
-
-
-def _sentences(problem: EdgeError) -> tuple[str, ...]:
-    match problem:
-        case ConfigError():
-            return tuple(problem.complaints)
-        case StartError():
-            return (str(problem), *problem.hints)
-        case _:
-            return (str(problem),)
-
-
-def _report_rights(generation: Generation) -> None:
-    user = generation.config.user
-    if os.geteuid() == 0 and not user:
-        log.warning("workers run as root", fix="name an ordinary user for them: --user www-data")
-    elif user and generation.account is None:
-        log.warning("not started as root, workers keep the present user", user=user)

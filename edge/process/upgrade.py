@@ -8,8 +8,10 @@ Whoever drives it calls `advance` after each turn of the poll loop; no step wait
 
 from __future__ import annotations
 
+import os
 from typing import Final, Literal
 
+from edge.errors import StartError
 from edge.process.generation import Generation
 from edge.process.notify import Notifier
 from edge.process.process_tree import ProcessTree
@@ -25,9 +27,11 @@ RELEASE_TIMEOUT: Final = 5.0
 
 
 class Upgrade:
-    """One attempt. Raises: OSError when the new edge cannot be started."""
+    """One attempt. Raises: OSError, StartError when the new edge cannot be started."""
 
     def __init__(self, reactor: Reactor, tree: ProcessTree, generation: Generation, notifier: Notifier) -> None:
+        if os.getpid() == 1:
+            raise StartError("edge is the first process of a container, which ends with it; start a new container")
         self._reactor = reactor
         self._tree = tree
         self._drain_seconds = generation.config.drain_seconds

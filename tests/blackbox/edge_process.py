@@ -12,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 START_TIMEOUT = 30.0
@@ -72,7 +73,7 @@ class EdgeProcess:
         """What it has said so far."""
         return "".join(self._lines)
 
-    def start(self) -> EdgeProcess:
+    def start(self) -> Self:
         """Start without waiting."""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "edge", *self.flags],
@@ -107,7 +108,7 @@ class EdgeProcess:
                 raise AssertionError(f"edge takes too long:\n{self.output}")
             time.sleep(0.02)
 
-    def wait_ready(self, server_name: str = "localhost") -> EdgeProcess:
+    def wait_ready(self, server_name: str = "localhost") -> Self:
         """Until it completes a TLS handshake for a name."""
         self.wait_until(lambda: self._handshake(server_name))
         return self
@@ -126,7 +127,7 @@ class EdgeProcess:
         except OSError:
             return False
 
-    def wait_trusted(self) -> EdgeProcess:
+    def wait_trusted(self) -> Self:
         """Until localhost has its certificate from the local CA; a placeholder may have been shown before."""
         self.wait_until(lambda: self.root.exists() and self._handshake("localhost", self.root))
         return self
@@ -146,7 +147,7 @@ class EdgeProcess:
         self.process.stdout.close()
         return status
 
-    def __enter__(self) -> EdgeProcess:
+    def __enter__(self) -> Self:
         self.start()
         try:
             return self.wait_ready(self.first_name)
