@@ -29,7 +29,7 @@ class EdgeProcess:
     """`python -m edge` with the given flags, on free ports; a context manager that stops it by SIGTERM.
 
     Everything it says is in `output`; the local CA's root, once there, in `root`. `all_flags` False leaves ports,
-    addresses and storage to a file.
+    addresses and storage to a file. `launcher` is a command before the command line, which must end in exec.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class EdgeProcess:
         self._all_flags = all_flags
         self._extra_flags = flags
         self._env = {**os.environ, "PYTHONPATH": str(REPOSITORY), **(env or {})}
+        self.launcher: list[str] = []
         self.first_name = flags[flags.index("--domain") + 1] if "--domain" in flags else "localhost"
         self.process: subprocess.Popen[str]
 
@@ -76,7 +77,7 @@ class EdgeProcess:
     def start(self) -> Self:
         """Start without waiting."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "edge", *self.flags],
+            [*self.launcher, sys.executable, "-m", "edge", *self.flags],
             env=self._env,
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,

@@ -32,7 +32,7 @@ class Installation:
         for old in self.path.iterdir():
             shutil.rmtree(old)
         package = self.path / "edge"
-        shutil.copytree(REPOSITORY / "edge", package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(REPOSITORY / "edge", package)  # with times and byte code: it need not be compiled again
         metadata = self.path / f"edge-{version}.dist-info"
         metadata.mkdir()
         (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: edge\nVersion: {version}\n")
@@ -49,7 +49,7 @@ class Installation:
     @property
     def environment(self) -> dict[str, str]:
         """For processes that are to find it, and not the repository they are started in."""
-        return {"PYTHONPATH": str(self.path), "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        return {"PYTHONPATH": str(self.path), "PYTHONSAFEPATH": "1"}
 
 
 class InstalledEdge(EdgeProcess):
