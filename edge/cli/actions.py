@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -81,6 +81,13 @@ def request_upgrade(storage: str) -> tuple[Supervised, Supervised]:
     return request(storage)
 
 
+def write_units(units: Mapping[str, str]) -> list[str]:
+    """Write unit files where systemd looks: their paths. Raises: StartError."""
+    from edge.process.install import write_units as write  # noqa: PLC0415
+
+    return write(units)
+
+
 @dataclass(frozen=True)
 class Actions:
     """The outside of the commands. (No msgspec here: this is imported for `--help` too.)"""
@@ -92,3 +99,4 @@ class Actions:
     begin_maintenance: Callable[[str, MaintenanceNotice], None] = begin_maintenance
     end_maintenance: Callable[[str], bool] = end_maintenance
     request_upgrade: Callable[[str], tuple[Supervised, Supervised]] = request_upgrade
+    write_units: Callable[[Mapping[str, str]], list[str]] = write_units

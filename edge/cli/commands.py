@@ -15,6 +15,7 @@ import click
 
 from edge.cli.actions import Actions
 from edge.cli.grouped_help import SETTINGS, GroupedCommand, option
+from edge.cli.install_service import install_service
 from edge.cli.maintenance import maintenance
 from edge.cli.options import add_options, takes_flags
 from edge.cli.root import RootCommand
@@ -127,6 +128,7 @@ def _service_hint(directory: str) -> str:
 
 command_line.add_command(maintenance)
 command_line.add_command(upgrade)
+command_line.add_command(install_service)
 
 
 @command_line.command("hash-password", cls=GroupedCommand, context_settings=SETTINGS)

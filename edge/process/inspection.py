@@ -48,7 +48,7 @@ def find_complaints(config: Config) -> list[str]:
 
 def find_warnings(config: Config) -> list[str]:
     """What would go wrong if edge were started now, one sentence each."""
-    found = [*_ports(config), *_upstreams(config), *_storage(config.storage), *_unreadable_directories(config)]
+    found = [*_ports(config), *_upstreams(config), *_storage(config.storage), *unreadable_directories(config)]
     return list(dict.fromkeys(found))
 
 
@@ -113,7 +113,7 @@ def _owner(path: Path) -> str:
         return f"user {uid}"
 
 
-def _unreadable_directories(config: Config) -> Iterator[str]:
+def unreadable_directories(config: Config) -> Iterator[str]:
     """Static directories are read by the workers, who may be somebody else than the user that starts edge."""
     if not config.user:
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -12,6 +12,7 @@ from edge.cli.main import execute
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.schema import Config
 from edge.process.inspection import CertificateStatus
+from edge.process.pid_file import Supervised
 
 
 @dataclass
@@ -27,6 +28,7 @@ class FakeWorld:
     reload: Callable[[], Config] | None = None
     storage: str = ""
     notice: MaintenanceNotice | None = None
+    units: dict[str, str] = field(default_factory=dict)
 
     def run(self, config: Config, reload: Callable[[], Config]) -> int:
         self.configs.append(config)
@@ -49,6 +51,18 @@ class FakeWorld:
         self.storage, self.notice = storage, None
         return was_on
 
+    def request_upgrade(self, storage: str) -> tuple[Supervised, Supervised]:
+        self.storage = storage
+        if self.failure:
+            raise self.failure
+        return Supervised(10, 1, "1.0"), Supervised(20, 2, "2.0")
+
+    def write_units(self, units: Mapping[str, str]) -> list[str]:
+        if self.failure:
+            raise self.failure
+        self.units = dict(units)
+        return [f"/etc/systemd/system/{name}" for name in units]
+
     def actions(self) -> Actions:
         return Actions(
             run=self.run,
@@ -57,6 +71,8 @@ class FakeWorld:
             read_certificates=self.read_certificates,
             begin_maintenance=self.begin_maintenance,
             end_maintenance=self.end_maintenance,
+            request_upgrade=self.request_upgrade,
+            write_units=self.write_units,
         )
 
 

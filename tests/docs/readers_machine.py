@@ -15,9 +15,13 @@ import pytest
 
 from edge.cli.actions import Actions
 from edge.cli.main import execute
+from edge.process.pid_file import Supervised
 from tests.certificates import make_certified_key
 
 SERVING = ("run", "check")
+
+SWITCHES = ("--write", "--socket-activation")
+"""Options without a value."""
 
 
 class ReadersMachine:
@@ -43,12 +47,17 @@ class ReadersMachine:
             arguments = ["check", *self._here(flags)]
         elif command == "maintenance":
             arguments = [command, *flags[:1], *self._here(flags[1:])]
+        elif command in ("install-service", "upgrade"):
+            switches = [word for word in flags if word in SWITCHES]
+            arguments = [command, *switches, *self._here([word for word in flags if word not in SWITCHES])]
         nothing = Actions(
             run=lambda config, reload: 0,
             find_warnings=lambda config: [],
             read_certificates=lambda storage: [],
             begin_maintenance=lambda storage, notice: None,
             end_maintenance=lambda storage: True,
+            request_upgrade=lambda storage: (Supervised(1, 1, "1.0"), Supervised(2, 2, "2.0")),
+            write_units=list,
         )
         status = execute(arguments, nothing)
         assert status == 0, capsys.readouterr().err
