@@ -16,6 +16,7 @@ from edge.config.merge import merge
 from edge.config.names import is_public
 from edge.config.schema import Config, Site
 from edge.config.settings import (
+    CONFINEMENTS,
     ENGINES,
     LOOPS,
     default_workers,
@@ -77,6 +78,7 @@ def _resolve(raw: RawSettings, environ: Mapping[str, str], complaints: Complaint
         user=complaints.attempt_or(raw.user, parse_user, default.user),
         http2_engine=complaints.attempt_or(raw.http2_engine, one_of(ENGINES), default.http2_engine),
         loop=complaints.attempt_or(raw.loop, one_of(LOOPS), default.loop),
+        confinement=complaints.attempt_or(raw.confinement, one_of(CONFINEMENTS), default.confinement),
         drain_seconds=complaints.attempt_or(raw.drain_seconds, parse_drain, default.drain_seconds),
     )
 

@@ -219,6 +219,9 @@ class Config(Struct, frozen=True):
     loop: Literal["auto", "asyncio", "uvloop"] = "auto"
     """auto: asyncio, which keeps up because sockets are driven directly."""
 
+    confinement: Literal["auto", "off"] = "auto"
+    """auto: where the kernel has Landlock, workers keep no right to files but to those that they serve."""
+
     drain_seconds: float = 30.0
     """From a stop or reload until what is still in flight is cut. kamal-proxy 30 s."""
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 
 from edge.net.listening import ListeningSocket, close_listeners
 from edge.process.channel import Channel, new_pair
+from edge.process.confinement import is_confined
 from edge.process.crew import Crew
 from edge.process.generation import Generation
 from edge.process.keeper import STOP_TIMEOUT, run_keeper
@@ -22,6 +23,7 @@ from edge.process.reactor import Reactor
 from edge.process.service import Parts
 from edge.process.slot import Child, Slot
 from edge.process.spawn import fork_child
+from edge.process.spool_directory import make_spool_directory, remove_spool_directory
 from edge.process.worker import run_worker
 
 
@@ -55,7 +57,8 @@ class ProcessTree:
 
     def add_crew(self, generation: Generation) -> Crew:
         """The workers of a generation, to be started by its `start`."""
-        crew = Crew(generation, self._reactor, lambda: self._fork_worker(generation))
+        spool = make_spool_directory(generation.account) if is_confined(generation.config) else ""
+        crew = Crew(generation, self._reactor, lambda: self._fork_worker(generation, spool), spool)
         self._crews.append(crew)
         return crew
 
@@ -94,15 +97,17 @@ class ProcessTree:
         self.keeper.reap()
         for crew in self._crews:
             crew.reap()
-        self._crews = [crew for crew in self._crews if not crew.is_gone]
+        for crew in [crew for crew in self._crews if crew.is_gone]:
+            self._crews.remove(crew)
+            remove_spool_directory(crew.spool)
 
     # -- births -------------------------------------------------------------------------------------------------------
 
-    def _fork_worker(self, generation: Generation) -> Child:
+    def _fork_worker(self, generation: Generation, spool: str) -> Child:
         number = next(self._worker_numbers)
 
         def main(end: socket.socket) -> int:
-            return run_worker(generation, end, self._parts, self._base_context, self._supervisor, self._beat)
+            return run_worker(generation, end, self._parts, self._base_context, self._supervisor, self._beat, spool)
 
         for_worker, for_keeper = new_pair()
         child = self._fork("worker", number, main, keep=generation.listeners, leave=(for_worker, for_keeper))

@@ -11,7 +11,9 @@ It serves nothing itself, so nothing that a visitor, a CA or an origin does can 
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import signal
 from collections.abc import Callable
 from typing import Final
@@ -26,7 +28,7 @@ from edge.process.inheritance import Inheritance, take_inheritance
 from edge.process.keeper import STOP_TIMEOUT
 from edge.process.liveness import Liveness, beat_seconds
 from edge.process.notify import Notifier, take_notifier
-from edge.process.prctl import set_process_name
+from edge.process.prctl import keep_memory_private, set_process_name
 from edge.process.process_tree import ProcessTree
 from edge.process.provisions import provide_access_log
 from edge.process.reactor import Reactor, Timer
@@ -101,6 +103,7 @@ class Supervisor:
     def run(self) -> int:
         """Returns after an orderly stop."""
         set_process_name("edge")
+        _keep_keys_in_memory()
         if self._predecessor is None:
             self._begin()
         else:
@@ -307,3 +310,10 @@ class Supervisor:
     def _report_slow_start(self) -> None:
         if not self._has_served:
             log.error("workers do not become ready, still trying", seconds=READY_TIMEOUT, processes=repr(self._tree))
+
+
+def _keep_keys_in_memory() -> None:
+    """The keys of session tickets are here, those of certificates in our children: none of them belongs in a core dump."""
+    keep_memory_private()
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

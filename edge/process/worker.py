@@ -12,6 +12,7 @@ import asyncio
 import os
 import signal
 import socket
+import tempfile
 from typing import Final
 
 from edge.certs.publisher import ChallengeAnswer
@@ -21,6 +22,7 @@ from edge.net.deadlines import TICK
 from edge.net.listening import ListeningSocket
 from edge.process.channel import Channel
 from edge.process.channel_on_loop import ChannelOnLoop
+from edge.process.confinement import confine_worker
 from edge.process.event_loop import new_event_loop
 from edge.process.generation import Generation
 from edge.process.messages import (
@@ -59,8 +61,10 @@ def run_worker(
     base_context: BaseContext,
     parent: int,
     beat: float = 0.0,
+    spool: str = "",
 ) -> int:
     """The whole life of a worker process; the exit status. `beat`: seconds between two signs of life, 0.0 for none.
+    `spool`: a directory for this and its siblings alone.
 
     Raises: EdgeError when the service cannot be made.
     """
@@ -68,6 +72,9 @@ def run_worker(
     config = generation.config
     loop = new_event_loop(config.loop)
     service = parts.make_service(config, generation.listeners, base_context, loop)
+    if spool:
+        tempfile.tempdir = spool
+    confine_worker(config, spool)
     worker = Worker(loop, config, generation.listeners, service, supervisor)
     loop.add_signal_handler(signal.SIGTERM, worker.drain, config.drain_seconds)
     if beat:
