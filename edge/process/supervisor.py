@@ -27,6 +27,7 @@ from edge.process.handover import Predecessor, Prepared, Refused, Serving
 from edge.process.inheritance import Inheritance, take_inheritance
 from edge.process.keeper import STOP_TIMEOUT
 from edge.process.liveness import Liveness, beat_seconds
+from edge.process.mount_watch import MountWatch
 from edge.process.notify import Notifier, take_notifier
 from edge.process.prctl import keep_memory_private, set_process_name
 from edge.process.process_tree import ProcessTree
@@ -96,6 +97,8 @@ class Supervisor:
         self._current = self._tree.add_crew(first)
         self._incoming: Crew | None = None
         self._patience: Timer | None = None
+        self._mounts = MountWatch(self._reactor, self._mount_replaced)
+        self._renewal_wanted = False
         self._reload_wanted = False
         self._has_served = False
         self._stopping = False
@@ -137,7 +140,9 @@ class Supervisor:
         elif self._predecessor is None and self._upgrade_wanted and self._has_served:
             self._begin_upgrade()
         elif self._predecessor is None and self._reload_wanted:
-            self._begin_reload()
+            self._begin_reload(self._reload)
+        elif self._predecessor is None and self._renewal_wanted and self._has_served:
+            self._begin_reload(lambda: self._current.generation.config)
         elif not self._has_served and self._current.is_ready:
             self._announce_serving()
         keeper = self._tree.keeper.child
@@ -198,11 +203,11 @@ class Supervisor:
 
     # -- reload -------------------------------------------------------------------------------------------------------
 
-    def _begin_reload(self) -> None:
-        self._reload_wanted = False
+    def _begin_reload(self, load: Callable[[], Config]) -> None:
+        self._reload_wanted = self._renewal_wanted = False
         self._reports.reload_asked()
         try:
-            generation = prepare(self._reload(), self._current.generation)
+            generation = prepare(load(), self._current.generation)
         except Exception as problem:  # whatever is wrong with the operator's input, we go on
             self._reports.reload_refused(problem, self._current.generation)
             return
@@ -212,6 +217,10 @@ class Supervisor:
         self._incoming = self._tree.add_crew(generation)
         self._incoming.start()
         self._replace_patience(self._give_up_reload)
+
+    def _mount_replaced(self, directory: str) -> None:
+        log.info("directory was replaced, so are workers", directory=directory)
+        self._renewal_wanted = True
 
     def _promote(self, crew: Crew) -> None:
         """The new workers serve; the old ones drain. An address that is no longer wanted refuses visitors from now on."""
@@ -285,6 +294,7 @@ class Supervisor:
         generation = self._current.generation
         is_first, self._has_served = not self._has_served, True
         self._reports.serving(generation)
+        self._mounts.watch(generation.config)
         if is_first:
             self._reports.record(generation.config.storage)
         if self._predecessor is not None:
