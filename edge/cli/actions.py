@@ -6,10 +6,9 @@ Each action imports what it needs when it is called, so that `edge --help` does 
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edge.config.maintenance import MaintenanceNotice
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
 def run_supervisor(config: Config, reload: Callable[[], Config]) -> int:
     """Serve until told to stop, and log as each configuration says; the exit status. Raises: ConfigError, StartError."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
     from edge.cli.greeting import greet  # noqa: PLC0415
     from edge.process.inheritance import take_inheritance  # noqa: PLC0415
     from edge.process.service import real_parts  # noqa: PLC0415
@@ -34,16 +31,18 @@ def run_supervisor(config: Config, reload: Callable[[], Config]) -> int:
     return run(config, reload, parts, inheritance)
 
 
-def _leave(_number: int, _frame: object) -> NoReturn:
-    """Told to stop before anything runs: that is an orderly stop. From its start on, the supervisor hears these signals."""
-    raise SystemExit(0)
-
-
 def find_complaints(config: Config) -> list[str]:
     """What makes the configuration unusable and shows only when files are really read, one sentence each."""
     from edge.process.inspection import find_complaints as find  # noqa: PLC0415
 
     return find(config)
+
+
+def describe_machine(config: Config) -> list[str]:
+    """What this machine has for the configuration, in lines. Raises: ConfigError."""
+    from edge.process.machine import describe_machine as describe  # noqa: PLC0415
+
+    return describe(config)
 
 
 def find_warnings(config: Config) -> list[str]:
@@ -94,6 +93,7 @@ class Actions:
 
     run: Callable[[Config, Callable[[], Config]], int] = run_supervisor
     find_complaints: Callable[[Config], list[str]] = find_complaints
+    describe_machine: Callable[[Config], list[str]] = describe_machine
     find_warnings: Callable[[Config], list[str]] = find_warnings
     read_certificates: Callable[[str], list[CertificateStatus]] = read_certificates
     begin_maintenance: Callable[[str, MaintenanceNotice], None] = begin_maintenance

@@ -70,7 +70,7 @@ def run(actions: Actions, flags: Flags) -> int:
 @takes_flags
 @click.pass_obj
 def check(actions: Actions, flags: Flags) -> int:
-    """Check flags and file without starting, and print what they mean.
+    """Check flags and file without starting, and print what they mean on this machine.
 
     Warns about what would go wrong right now: an upstream that is down, ports in use, a storage directory that cannot be
     written. Nothing is asked of a CA. Exit status: 0, or 2 when the configuration cannot be used.
@@ -80,7 +80,7 @@ def check(actions: Actions, flags: Flags) -> int:
     from edge.telemetry.terminal import printable  # noqa: PLC0415
 
     config = load(flags, os.environ)
-    for line in describe(config):
+    for line in (*describe(config), "", *actions.describe_machine(config)):
         click.echo(printable(line))
     complaints = actions.find_complaints(config)
     if complaints:

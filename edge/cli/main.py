@@ -1,4 +1,4 @@
-"""The console script `edge`: runs a command and turns what it raises into words and an exit status.
+"""The command line: runs a command and turns what it raises into words and an exit status.
 
     0   after an orderly stop
     2   usage or configuration error: one line for each complaint

@@ -19,7 +19,7 @@ from edge.certs.own import load_own
 from edge.certs.status import CertificateStatus, read_certificates
 from edge.config.address import UpstreamAddress
 from edge.config.schema import Config
-from edge.errors import ConfigError, StartError
+from edge.errors import ConfigError, StartError, StorageError
 from edge.net.listening import close_listeners, open_listeners
 from edge.storage.filesystem import FileSystemStorage
 
@@ -103,6 +103,17 @@ def _storage(directory: str) -> Iterator[str]:
     existing = next(path for path in (Path(directory), *Path(directory).parents) if os.path.exists(path))  # noqa: PTH110  # False, not an error, below directories of others
     if not os.access(existing, os.W_OK | os.X_OK, effective_ids=True):
         yield f"storage {directory} cannot be written by this user: {existing} belongs to {_owner(existing)}"
+        return
+    try:
+        is_newer = FileSystemStorage(Path(directory)).is_newer()
+    except StorageError as error:
+        yield str(error)
+        return
+    if is_newer:
+        yield (
+            f"storage {directory} was written by a newer edge: what is in it is served, but no certificate is ordered or renewed;"
+            " upgrade edge, or choose another --storage"
+        )
 
 
 def _owner(path: Path) -> str:

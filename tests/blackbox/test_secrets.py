@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from edge.process.landlock import landlock_version
 from tests.blackbox.acme_site import acme_edge, wait_issued
-from tests.blackbox.asking import ask, ask_plain, status_field, wait_until
+from tests.blackbox.asking import ask, ask_plain, is_alive, status_field, wait_until
 from tests.blackbox.edge_process import EdgeProcess
 from tests.blackbox.installed_edge import Installation, InstalledEdge
 from tests.blackbox.load import KeepAliveLoad
@@ -111,9 +111,10 @@ def test_secrets_appear_nowhere(tmp_path: Path) -> None:
             pages.append(ask_plain(edge.http_port, "a.test", "/.well-known/acme-challenge/unknown").body)
             os.kill(edge.keeper(), signal.SIGKILL)
             edge.wait_for('"certificates loaded"')
+            old = edge.workers()
             edge.process.send_signal(signal.SIGHUP)
             edge.wait_for('"serving","generation":2')
-            wait_until(lambda: len(edge.processes()) == 4, what="the end of the old workers")
+            wait_until(lambda: not any(map(is_alive, old)), what="the end of the old workers")
             seen = [edge.output.encode(), edge.access_log.read_bytes(), *pages]
             for pid in edge.processes():
                 seen += [Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ", "comm")]

@@ -67,6 +67,7 @@ class FakeWorld:
         return Actions(
             run=self.run,
             find_complaints=lambda _config: self.complaints,
+            describe_machine=lambda _config: ["this machine"],
             find_warnings=lambda _config: self.warnings,
             read_certificates=self.read_certificates,
             begin_maintenance=self.begin_maintenance,
