@@ -39,8 +39,7 @@ def test_nothing_is_locked_without_hashes() -> None:
 
 @pytest.mark.parametrize("name", sorted(LOCKED))
 def test_what_the_locked_packages_need_is_locked(name: str) -> None:
-    """An installation with `--require-hashes` is complete. Told by the metadata of the packages that are installed here, as far as
-    they are the locked versions."""
+    """An installation with `--require-hashes` is complete, as far as the packages that are installed here are those locked."""
     try:
         needed = requires(name) if version(name) == LOCKED[name] else None
     except PackageNotFoundError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -11,12 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.client import connect
 
 from tests.blackbox.acme_site import ISSUED
 from tests.blackbox.asking import ask, connect_tls, is_alive, is_free, read_answer, wait_until
 from tests.blackbox.installed_edge import Installation, InstalledEdge
 from tests.blackbox.load import HandshakeLoad, Http2Load, KeepAliveLoad, trusting
 from tests.blackbox.slow_origin import SlowOrigin
+from tests.blackbox.uvicorn_process import UvicornProcess
 from tests.pebble import Pebble
 
 REFUSED = '"event":"upgrade refused, serving as before"'
@@ -99,6 +102,31 @@ def test_a_request_in_flight_finishes_at_the_old_version(tmp_path: Path, install
         assert edge.process.wait(20) == 0
 
 
+def test_a_websocket_lives_on_at_the_old_version(tmp_path: Path, installation: Installation) -> None:
+    """Until its drain deadline; new ones go to the new version."""
+
+    async def talk(edge: InstalledEdge) -> None:
+        context = ssl.create_default_context(cafile=edge.root)
+        url = f"wss://localhost:{edge.https_port}/"
+        async with connect(url, ssl=context, proxy=None) as old:
+            installation.install("1.1.0")
+            assert (await asyncio.to_thread(edge.upgrade)).returncode == 0
+            await old.send("survived")
+            assert await old.recv() == "survived"
+            async with connect(url, ssl=context, proxy=None) as new:
+                await new.send("new")
+                assert await new.recv() == "new"
+
+    with (
+        UvicornProcess("tests.blackbox.socket_app:application") as application,
+        InstalledEdge(tmp_path, installation, "--upstream", application.address) as edge,
+    ):
+        edge.wait_version("1.0.0")
+        edge.wait_trusted()
+        asyncio.run(talk(edge))
+        assert edge.process.wait(20) == 0
+
+
 def test_a_session_of_the_old_edge_is_no_failure(edge: InstalledEdge, installation: Installation) -> None:
     """Ticket keys are not handed over: a client that comes back gets a full handshake, and notices nothing."""
     context = trusting("http/1.1")
@@ -128,7 +156,6 @@ BROKEN = {
         "def prepare(*_args, **_named):\n    raise StartError('the new version wants something')",
         "the new version wants something",
     ),
-    "process/reports.py": ("raise SystemExit('stopped by the new code')", "stopped by the new code"),
     "process/supervisor.py": ("Supervisor._begin = lambda self: os._exit(7)", "exit status 7"),
 }
 
