@@ -217,7 +217,7 @@ class Config(Struct, frozen=True):
     """auto: ngh2 where it is installed."""
 
     loop: Literal["auto", "asyncio", "uvloop"] = "auto"
-    """auto: asyncio, which keeps up because sockets are driven directly."""
+    """auto: uvloop where it is installed, else asyncio."""
 
     confinement: Literal["auto", "off"] = "auto"
     """auto: where the kernel has Landlock, workers keep no right to files but to those that they serve."""

@@ -16,7 +16,7 @@ from typing import Final
 
 from edge.config.address import UpstreamAddress
 from edge.config.schema import Config
-from edge.process.landlock import APPEND, READ, SPOOL, Access, Grant, confine_files, landlock_version
+from edge.process.landlock import APPEND, READ, SPOOL, Access, Grant, confine, landlock_version
 from edge.telemetry.logs import get_logger
 
 SYSTEM: Final = (
@@ -41,8 +41,6 @@ RESOLVER: Final = ("/etc", "/run/systemd/resolve", "/run/NetworkManager", "/run/
 
 DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random", "/dev/tty")
 
-DNS_PORT: Final = 53
-
 log = get_logger("process")
 
 
@@ -54,7 +52,7 @@ def confine_worker(config: Config, spool: str) -> None:
     if not is_confined(config):
         return
     try:
-        confine_files(grants(config, spool), connected_ports(config))
+        confine(grants(config, spool))
     except OSError as problem:
         log.warning("workers are not confined", problem=problem.strerror)
 
@@ -76,11 +74,6 @@ def grants(config: Config, spool: str) -> list[Grant]:
     if config.log.access.startswith("/"):  # its directory: after a rotation the file is another one
         found.append(Grant(os.path.dirname(config.log.access), APPEND))  # noqa: PTH120
     return found
-
-
-def connected_ports(config: Config) -> set[int]:
-    """The TCP ports that workers have any reason to connect to."""
-    return {DNS_PORT, *(address.port for address in _upstreams(config) if address.port)}
 
 
 def _python() -> Iterator[str]:

@@ -26,9 +26,7 @@ _RESTRICT_SELF: Final = 446
 
 _ASK_VERSION: Final = 1
 _RULE_PATH: Final = 1
-_RULE_PORT: Final = 2
 
-_CONNECT_TCP: Final = 1 << 1
 _BIND_TCP: Final = 1 << 0
 _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS: Final = 0b11
 
@@ -79,27 +77,24 @@ def landlock_version() -> int:
     return max(0, int(_libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_ASK_VERSION))))
 
 
-def confine_files(grants: Iterable[Grant], ports: Iterable[int] | None) -> None:
-    """From now on this process, and what it starts, has these grants and no others, and connects to no TCP ports but `ports`
-    (None: to any), as far as the kernel can see to it. The way to new privileges must be closed already. Raises: OSError."""
+def confine(grants: Iterable[Grant]) -> None:
+    """From now on this process, and what it starts, has these grants and no others. Where the kernel can see to it, it opens no
+    TCP port either, and sends signals to nobody else. The way to new privileges must be closed already. Raises: OSError."""
     version = landlock_version()
     handled = Access((1 << _KNOWN.get(version, 16)) - 1)
-    ruleset = _create_ruleset(version, handled, has_ports=ports is not None)
+    ruleset = _create_ruleset(version, handled)
     try:
         for grant in grants:
             _add_path(ruleset, grant, handled)
-        for port in set(ports or ()) if version >= 4 else ():
-            _add_rule(ruleset, _RULE_PORT, _pack(_CONNECT_TCP, port))
         _call(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))
     finally:
         os.close(ruleset)
 
 
-def _create_ruleset(version: int, handled: Access, *, has_ports: bool) -> int:
-    ports = _BIND_TCP | (_CONNECT_TCP if has_ports else 0)
+def _create_ruleset(version: int, handled: Access) -> int:
     fields = [
         int(handled),
-        *([ports] if version >= 4 else []),
+        *([_BIND_TCP] if version >= 4 else []),
         *([_SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS] if version >= 6 else []),
     ]
     attributes = _pack(*fields)
@@ -114,13 +109,13 @@ def _add_path(ruleset: int, grant: Grant, handled: Access) -> None:
     try:
         is_directory = stat.S_ISDIR(os.fstat(descriptor).st_mode)
         access = grant.access & handled & (handled if is_directory else _OF_FILES)
-        _add_rule(ruleset, _RULE_PATH, _pack(int(access)) + descriptor.to_bytes(4, sys.byteorder))
+        _add_path_rule(ruleset, _pack(int(access)) + descriptor.to_bytes(4, sys.byteorder))
     finally:
         os.close(descriptor)
 
 
-def _add_rule(ruleset: int, kind: int, attributes: bytes) -> None:
-    _call(_ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(kind), attributes, ctypes.c_uint32(0))
+def _add_path_rule(ruleset: int, attributes: bytes) -> None:
+    _call(_ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(_RULE_PATH), attributes, ctypes.c_uint32(0))
 
 
 def _pack(*fields: int) -> bytes:

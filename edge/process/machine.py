@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from edge.config.schema import Config
+from edge.process.event_loop import check_loop
 from edge.process.landlock import landlock_version
 from edge.tls.capabilities import HYBRID, key_exchange_groups, library_version, protocol_versions
 from edge.wire.http2 import http2_engine_factory, is_ngh2_installed
@@ -26,7 +28,8 @@ def _rows(config: Config) -> Iterator[tuple[str, str]]:
     yield "post-quantum", HYBRID if HYBRID in groups else f"no: {HYBRID} needs OpenSSL 3.5 or newer"
     http2_engine_factory(config.http2_engine)  # raises when it is not there
     yield "http/2 engine", "ngh2" if config.http2_engine != "h2" and is_ngh2_installed() else "h2"
-    yield "event loop", "uvloop" if config.loop == "uvloop" else "asyncio"
+    check_loop(config.loop)
+    yield "event loop", "uvloop" if config.loop != "asyncio" and "uvloop" in sys.modules else "asyncio"
     yield "landlock", _landlock(config)
     yield "seccomp", "yes, for a service manager to use" if _has_seccomp() else "no"
 
@@ -35,7 +38,9 @@ def _landlock(config: Config) -> str:
     version = landlock_version()
     if not version:
         return "no: workers are kept from the storage by file modes only; Linux 5.13 or newer has it, where it is not turned off"
-    limits = "files" if version < 4 else "files and TCP ports" if version < 6 else "files, TCP ports and signals"
+    limits = (
+        "files" if version < 4 else "files and opening ports" if version < 6 else "files, opening ports and signals"
+    )
     return (
         f"version {version}, for {limits}{'' if config.confinement != 'off' else '; turned off by --confinement off'}"
     )

@@ -32,7 +32,9 @@ class Installation:
         for old in self.path.iterdir():
             shutil.rmtree(old)
         package = self.path / "edge"
-        shutil.copytree(REPOSITORY / "edge", package)  # with times and byte code: it need not be compiled again
+        # With times and byte code, so that it need not be compiled again; without modules translated to C, which are found by
+        # another path than this one.
+        shutil.copytree(REPOSITORY / "edge", package, ignore=shutil.ignore_patterns("*.so"))
         metadata = self.path / f"edge-{version}.dist-info"
         metadata.mkdir()
         (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: edge\nVersion: {version}\n")

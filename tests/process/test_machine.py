@@ -33,7 +33,7 @@ def test_every_capability_has_a_line(tmp_path: Path) -> None:
     [
         (0, "auto", "no: workers are kept from the storage by file modes only"),
         (1, "auto", "version 1, for files"),
-        (4, "auto", "version 4, for files and TCP ports"),
+        (4, "auto", "version 4, for files and opening ports"),
         (7, "off", "turned off by --confinement off"),
     ],
 )
