@@ -18,7 +18,7 @@ from edge.certs.attempt import Attempt, How
 from edge.certs.authority import Authority
 from edge.certs.backoff import RATE_SPREAD, Circumstances, believable, next_attempt
 from edge.certs.failover import choose_ca, with_waits
-from edge.certs.issuer import IssueFailed, Issuer
+from edge.certs.issuer import ErrorClass, IssueFailed, Issuer
 from edge.certs.messages import failure_fields, is_for_a_human, serving, utc
 from edge.certs.publisher import Publisher
 from edge.certs.record import CertificateRecord
@@ -27,10 +27,11 @@ from edge.certs.renewal import MINUTE, Urgency, urgency
 from edge.certs.schedule import Action, Due, next_due, sleep_before
 from edge.certs.state import failed, forgiven
 from edge.certs.store import Stored
+from edge.errors import StorageError
 from edge.telemetry.logs import get_logger
 
-BUSY_PAUSE = 5.0
-"""Seconds until a lock that another process holds is tried again."""
+BUSY_PAUSE = 3.0
+"""Seconds until a lock that another process holds is tried again: it frees it when it is done, or soon after it has died."""
 
 CLOCK_STEP = 2.0
 """Seconds. Less is the wall clock being slewed, not set."""
@@ -59,6 +60,7 @@ class CertificateTask:
         self._rng = rng
         self._wake = asyncio.Event()
         self._clock_offset: float | None = None
+        self._is_waiting = False
 
     def __repr__(self) -> str:
         return f"<CertificateTask {self.spec.name} {next_due(self._record.situation, self._record.now())}>"
@@ -66,6 +68,11 @@ class CertificateTask:
     def load(self) -> None:
         """Publish what is on disk, or a placeholder. Never raises for a bad disk, never asks a CA."""
         self._record.load(self._rng.random())
+
+    def look(self) -> None:
+        """Somebody has changed what is stored about this certificate: take it and plan anew."""
+        self._record.refresh()
+        self._wake.set()
 
     @property
     def renewal(self) -> float | None:
@@ -142,22 +149,37 @@ class CertificateTask:
 
     async def _issue(self) -> None:
         authority = self._choose()
+        how: How | None = None
         async with authority.gate.slot():
-            now = self._record.now()
-            if next_due(self._record.situation, now) != Due(Action.ISSUE, now):
-                return  # the wait for a slot was long enough for things to change
-            held_until = authority.throttle.until(now)
-            if held_until > now:
-                self._record.update(held_until=held_until + RATE_SPREAD * self._rng.random())
-                return
             try:
-                how = await self._attempt(authority.issuer)
-            except IssueFailed as exc:
-                self._note_failure(exc, authority)
-                return
-        if how is How.BUSY:
-            log.info("another process works on this certificate", name=self.spec.name)
+                with self._record.store.exclusive() as got:
+                    if got:
+                        self._record.refresh()  # another process may have done it, or failed and said when to try again
+                    how = await self._issue_now(authority)
+            except StorageError as exc:
+                self._note_failure(IssueFailed(ErrorClass.LOCAL, "save", str(exc)), authority)
+        is_others = how in (How.BUSY, How.TAKEN)
+        if is_others and not self._is_waiting and how is not None:
+            log.info("another process works on this certificate", name=self.spec.name, cause=how.value)
+        self._is_waiting = is_others
+        if is_others:
             await self._sleep(BUSY_PAUSE)
+
+    async def _issue_now(self, authority: Authority) -> How | None:
+        """One attempt, its outcome noted; None when there is none to make, or it failed."""
+        now = self._record.now()
+        if next_due(self._record.situation, now) != Due(Action.ISSUE, now):
+            return None  # the wait for a slot and the lock was long enough for things to change
+        held_until = authority.throttle.until(now)
+        if held_until > now:
+            self._record.update(held_until=held_until + RATE_SPREAD * self._rng.random())
+            return None
+        await authority.gate.pace()
+        try:
+            return await self._attempt(authority.issuer)
+        except IssueFailed as exc:
+            self._note_failure(exc, authority)
+            return None
 
     async def _attempt(self, issuer: Issuer) -> How:
         state = self._record.state

@@ -35,9 +35,9 @@ def retire_unused(storage: Storage, wanted: set[str], now: float) -> None:
 def _retire(store: CertificateStore, now: float) -> None:
     stored, state = store.load(), store.load_state()
     if stored and stored.leaf.not_before <= now + HOUR and stored.leaf.not_after < now - KEPT_AFTER_EXPIRY:
-        with store.storage.lock(store.directory) as got:
+        with store.exclusive() as got:
             if got:
-                store.storage.delete(f"certs/{store.directory}")
+                store.writer.delete(f"certs/{store.directory}")
                 log.info("unused certificate removed", name=store.directory)
     elif state.in_use:
         store.store_state(_unused(state))

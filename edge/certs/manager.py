@@ -5,7 +5,8 @@
     stop         orders in flight stay in their journals and are resumed by the next start
 
 One task per certificate (`certificate_task`); this module only decides which tasks there are. It runs on the keeper's event
-loop and writes to storage from it: the keeper answers no visitor, and a disk that hangs must not lead to orders anyway.
+loop and writes to storage from it: the keeper answers no visitor, and a disk that hangs must not lead to orders anyway. What
+other processes write is noticed by a `follower` and taken over by the task that it concerns.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 
 from edge.certs.authority import Authority
 from edge.certs.certificate_task import CertificateTask
+from edge.certs.follower import Follower
 from edge.certs.housekeeping import retire_unused
 from edge.certs.identifiers import CertificateSpec, is_shallow_wildcard, plan_certificates
 from edge.certs.issuer import Issuer
 from edge.certs.messages import utc
+from edge.certs.nodes import Nodes
 from edge.certs.own import CHECK_INTERVAL, OwnKeys
 from edge.certs.pacing import Bucket, OrderGate
 from edge.certs.placeholder import REFRESHED_AFTER
@@ -38,6 +41,9 @@ from edge.tls.certified_key import CertifiedKey
 CLOSE_TIMEOUT = 5.0
 """Seconds in which an issuer has to let go of its threads."""
 
+TIDY_AFTER = 1.0
+"""Seconds from a change of the configuration until what it no longer names is looked at."""
+
 log = get_logger("certs")
 
 
@@ -45,7 +51,8 @@ class Manager:
     """Makes, renews and publishes the certificates of one configuration after another.
 
     `public` makes the issuers for the CAs of a configuration, the preferred one first; `local` is the issuer for names that no
-    public CA certifies. All names MUST be stable: a certificate from an issuer with another name is replaced.
+    public CA certifies. All names MUST be stable: a certificate from an issuer with another name is replaced. `nodes`
+    stands for the other machines that use the storage, `copies` keeps what is served where it is not on this machine.
     """
 
     def __init__(
@@ -56,18 +63,23 @@ class Manager:
         *,
         public: Callable[[Acme], Sequence[Issuer]],
         local: Issuer,
+        nodes: Nodes | None = None,
+        copies: Storage | None = None,
         wall_clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
     ) -> None:
         self._config = config
         self._storage = storage
-        self._publisher = publisher
+        self._publisher: Publisher = nodes or publisher
+        self._nodes = nodes
+        self._copies = copies
+        self._follower = Follower(storage, self._others_changed)
         self._make_public = public
         self._public = self._authorities(config.acme)
         self._local = Authority(local, OrderGate(None), Throttle(storage, local.name))
         self._now = wall_clock
         self._rng = rng or random.SystemRandom()
-        self._served = ServedNames(publisher)
+        self._served = ServedNames(self._publisher)
         self._own = OwnKeys()
         self._tasks: dict[CertificateSpec, CertificateTask] = {}
         self._running: dict[CertificateSpec, asyncio.Task[None]] = {}
@@ -75,10 +87,17 @@ class Manager:
 
     async def start(self) -> None:
         """Returns once everything on disk has been published, with placeholders for what is missing."""
+        self._follower.begin()
+        if self._nodes:
+            await self._nodes.start()
         self._own.refresh(_pairs(self._config), self._now())
         self._apply()
+        self._tidy()
         self._report_loaded()
         self._keep(self._watch_own())
+        self._keep(self._follower.run())
+        if self._nodes:
+            self._keep(self._nodes.run())
 
     def reconfigure(self, config: Config) -> None:
         """Work for `config` from now on. On return what is on disk for its names has been published."""
@@ -88,6 +107,7 @@ class Manager:
         self._own.refresh(_pairs(config), self._now())
         self._apply()
         self._forgive_changed(before)
+        self._keep(self._tidy_soon())
 
     async def stop(self) -> None:
         """End all work. Returns within a few seconds."""
@@ -113,7 +133,6 @@ class Manager:
             self._tasks[task.spec] = task
             self._running[task.spec] = asyncio.create_task(task.run(), name=f"certificate {task.spec.name}")
         self._served.keep_only(set(self._config.names))
-        retire_unused(self._storage, {spec.directory for spec in wanted}, self._now())
 
     def _publish_own(self) -> set[str]:
         """Names that need no CA: those of own pairs, and all names of a site whose pair has never been readable."""
@@ -147,7 +166,8 @@ class Manager:
         authorities = self._public if spec.authority == "public" else (self._local,)
         store = CertificateStore(self._storage, spec.directory, spec.names)
         first, *others = (authority.name for authority in authorities)
-        record = CertificateRecord(spec, store, self._served, first, self._now, tuple(others))
+        copy = CertificateStore(self._copies, spec.directory, spec.names) if self._copies else None
+        record = CertificateRecord(spec, store, self._served, first, self._now, tuple(others), copy)
         return CertificateTask(record, authorities, self._publisher, self._rng)
 
     def _authorities(self, acme: Acme) -> tuple[Authority, ...]:
@@ -198,6 +218,23 @@ class Manager:
             if changed or abs(now - stood_in_at) > REFRESHED_AFTER:
                 stood_in_at = now
                 self._apply()
+
+    async def _others_changed(self, areas: frozenset[str]) -> None:
+        """Another process has written, or this one."""
+        if self._nodes:
+            await self._nodes.changed(areas)
+        for spec, task in list(self._tasks.items()):
+            if f"certs/{spec.directory}" in areas:
+                task.look()
+                await asyncio.sleep(0)  # there may be thousands, and requests to CAs are under way
+
+    async def _tidy_soon(self) -> None:
+        """A little later: a task that has just ended still holds its lock."""
+        await asyncio.sleep(TIDY_AFTER)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        retire_unused(self._storage, {spec.directory for spec in self._tasks}, self._now())
 
     def _keep(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

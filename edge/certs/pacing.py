@@ -42,8 +42,11 @@ class OrderGate:
 
     @contextlib.asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Wait for one of the four slots and for the bucket; the slot is free again on leaving."""
+        """Wait for one of the four slots, which is free again on leaving."""
         async with self._slots:
-            if self._bucket is not None:
-                await asyncio.sleep(self._bucket.take(asyncio.get_running_loop().time()))
             yield
+
+    async def pace(self) -> None:
+        """Wait for the bucket. Asked when an order is really to be made: who finds that another node makes it takes nothing."""
+        if self._bucket is not None:
+            await asyncio.sleep(self._bucket.take(asyncio.get_running_loop().time()))

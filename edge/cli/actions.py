@@ -87,6 +87,13 @@ def write_units(units: Mapping[str, str]) -> list[str]:
     return write(units)
 
 
+def purge_cache(storage: str, site: str, pattern: str) -> bool:
+    """Forget stored responses; whether a running edge has followed. Raises: StorageError."""
+    from edge.process.purge import purge_cache as purge  # noqa: PLC0415
+
+    return purge(storage, site, pattern)
+
+
 @dataclass(frozen=True)
 class Actions:
     """The outside of the commands. (No msgspec here: this is imported for `--help` too.)"""
@@ -100,3 +107,4 @@ class Actions:
     end_maintenance: Callable[[str], bool] = end_maintenance
     request_upgrade: Callable[[str], tuple[Supervised, Supervised]] = request_upgrade
     write_units: Callable[[Mapping[str, str]], list[str]] = write_units
+    purge_cache: Callable[[str, str, str], bool] = purge_cache

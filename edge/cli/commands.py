@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from edge.cli.actions import Actions
+from edge.cli.cache import cache
 from edge.cli.grouped_help import SETTINGS, GroupedCommand, option
 from edge.cli.install_service import install_service
 from edge.cli.maintenance import maintenance
@@ -119,7 +120,7 @@ def certs(actions: Actions, config: str | None, storage: str | None, as_json: bo
 
 
 def _service_hint(directory: str) -> str:
-    from edge.config.load import SYSTEM_STORAGE  # noqa: PLC0415
+    from edge.config.storage_setting import SYSTEM_STORAGE  # noqa: PLC0415
 
     if os.geteuid() == 0 or directory == SYSTEM_STORAGE:
         return ""
@@ -129,6 +130,7 @@ def _service_hint(directory: str) -> str:
 command_line.add_command(maintenance)
 command_line.add_command(upgrade)
 command_line.add_command(install_service)
+command_line.add_command(cache)
 
 
 @command_line.command("hash-password", cls=GroupedCommand, context_settings=SETTINGS)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 SERVICE: Final = "The service"
 
-FILES: Final = ("config", "storage", "acme_ca_file", "cert", "key", "access_log")
-"""Flags whose value is a path, unless it is one of `WORDS`."""
+FILES: Final = ("config", "acme_ca_file", "cert", "key", "access_log")
+"""Flags whose value is a path, unless it is one of `WORDS`. The storage is not among them: it comes from the configuration."""
 
 WORDS: Final = ("off", "-")
 
@@ -47,7 +47,8 @@ def install_service(actions: Actions, write: bool, account: str, socket_activati
     """
     from msgspec import structs  # noqa: PLC0415  # help must not wait for the rooms behind it
 
-    from edge.config.load import SYSTEM_STORAGE, default_storage, load  # noqa: PLC0415
+    from edge.config.load import load  # noqa: PLC0415
+    from edge.config.storage_setting import SYSTEM_STORAGE, default_storage  # noqa: PLC0415
     from edge.process.install import find_obstacles, unit_files  # noqa: PLC0415
     from edge.process.systemd_unit import Service  # noqa: PLC0415
 

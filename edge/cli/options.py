@@ -22,8 +22,8 @@ FLAGS: Final = (
     option("--domain", group=SITE, multiple=True, metavar="NAME",
            help="Host name or IP address to serve. Repeatable. None given: localhost."),
     option("--upstream", group=SITE, multiple=True, metavar="ADDR",
-           help="Application server: 127.0.0.1:8000, http(s)://host:port, unix:/run/app.sock, uwsgi://host:port or "
-                "uwsgi+unix:/run/app.sock. Repeatable."),
+           help="Application server: 127.0.0.1:8000, http(s)://host:port, unix:/run/app.sock, uwsgi://host:port, "
+                "uwsgi+unix:/run/app.sock or h2c://host:port (gRPC). Repeatable."),
     option("--static", group=SITE, multiple=True, metavar="PREFIX=DIR",
            help="Serve DIR under a URL prefix, like /static=./static. The longest prefix wins. Repeatable."),
     option("--media", group=SITE, multiple=True, metavar="PREFIX=DIR",
@@ -41,7 +41,8 @@ FLAGS: Final = (
     option("--cert", group=CERTIFICATES, metavar="FILE", help="Your own certificate: no ACME for names it covers."),
     option("--key", group=CERTIFICATES, metavar="FILE", help="The private key of --cert."),
     option("--storage", group=CERTIFICATES, metavar="DIR",
-           help="Certificates, accounts, state. Default: /var/lib/edge as root, else $XDG_DATA_HOME/edge."),
+           help="Certificates, accounts, state. Default: /var/lib/edge as root, else $XDG_DATA_HOME/edge. For several machines: "
+                "postgresql://, redis://, rediss:// or redis+unix: URL of a server."),
     option("--bind", group=LISTENING, multiple=True, metavar="ADDR",
            help="Numeric address. Repeatable. Default: all addresses, IPv6 and IPv4."),
     option("--http-port", group=LISTENING, metavar="N", help="Default: 80. 0 turns plain HTTP off."),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Iterator
 from typing import Final
 
 import click
@@ -37,8 +38,17 @@ and tracebacks to internal errors.
 def command_line_page() -> str:
     """The page as Markdown."""
     context = click.Context(command_line, info_name="edge")
-    sections = [_section(name, command, context) for name, command in command_line.commands.items()]
+    sections = [_section(name, command, context) for name, command in _commands()]
     return INTRODUCTION + "".join(sections) + _examples()
+
+
+def _commands() -> Iterator[tuple[str, click.Command]]:
+    """All commands, those of a group as `group command`."""
+    for name, command in command_line.commands.items():
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {inner}", each) for inner, each in command.commands.items())
+        else:
+            yield name, command
 
 
 def _section(name: str, command: click.Command, context: click.Context) -> str:

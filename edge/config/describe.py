@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from edge.config.acme_schema import DNS, ExecDNS, LexiconDNS, Rfc2136DNS
 from edge.config.address import UpstreamAddress
 from edge.config.names import is_public
-from edge.config.schema import Config, Rules, Site
+from edge.config.schema import Caching, Config, Rules, Site
 from edge.config.size import format_size
 
 WIDTH = 13
@@ -69,6 +69,16 @@ def _rule_rows(rules: Rules, outer: Rules) -> Iterator[tuple[str, str]]:
         yield "rate", f"{1 / rate.interval:g} a second, {rate.burst} at once, for each client" if rate else "off"
     if rules.compress != outer.compress:
         yield "compress", rules.compress
+    if rules.cache != outer.cache:
+        yield "cache", _caching(rules.cache)
+
+
+def _caching(cache: Caching | None) -> str:
+    if cache is None:
+        return "off"
+    unsaid = f"{cache.ttl:g} s where nothing is said" if cache.ttl else "as long as responses say"
+    ignored = f", without {', '.join(cache.ignore_query)}" if cache.ignore_query else ""
+    return f"{unsaid}, up to {format_size(cache.max_body)} each{ignored}"
 
 
 def _answer_rows(site: Site) -> Iterator[tuple[str, str]]:
@@ -138,6 +148,12 @@ def _server_rows(config: Config) -> Iterator[tuple[str, str]]:
         yield "fallback ca", ca.directory
     if config.acme.dns:
         yield "dns", f"changed by {_dns_provider(config.acme.dns)}"
+    if any(rules.cache for site in config.sites for rules in (site, *site.routes)):
+        cache = config.cache
+        place = (
+            f"{cache.disk}, {format_size(cache.disk_size)}" if cache.disk else f"memory, {format_size(cache.memory)}"
+        )
+        yield "cache", place
     yield "workers", f"{config.workers}{f' as user {config.user}' if config.user else ''}"
     yield "access log", {"-": "standard output", "off": "off"}.get(config.log.access, config.log.access)
     yield "log format", config.log.format

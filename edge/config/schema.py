@@ -74,6 +74,19 @@ class Rate(Struct, frozen=True):
     burst: int
 
 
+class Caching(Struct, frozen=True, omit_defaults=True):
+    """What is kept of an application's responses, beside what they say themselves."""
+
+    ttl: float = 0.0
+    """Seconds for responses that say nothing about their lifetime; 0 keeps none of them."""
+
+    max_body: int = 4 * 1024 * 1024
+    """Bytes; larger responses pass. thruster 1 MiB, Varnish unlimited."""
+
+    ignore_query: tuple[str, ...] = ()
+    """Names of query parameters that are taken from the target, so that neither the cache nor the application sees them."""
+
+
 class Rules(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What holds for a site, or for a part of it."""
 
@@ -97,6 +110,9 @@ class Rules(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     compress: Literal["never", "careful", "always"] = "never"
     """careful: not what answers a request with a cookie, unless it is public (BREACH)."""
+
+    cache: Caching | None = None
+    """Keep responses of the application that are meant for everybody (RFC 9111)."""
 
 
 class Route(Rules, frozen=True):
@@ -201,6 +217,19 @@ class Log(Struct, frozen=True):
     """auto: text on a terminal, JSON lines otherwise."""
 
 
+class CacheStorage(Struct, frozen=True):
+    """Where responses are kept, for all sites and workers together: in memory, or on a disk."""
+
+    memory: int = 64 * 1024 * 1024
+    """Bytes. thruster 64 MiB."""
+
+    disk: str = ""
+    """A directory of our own; "" keeps everything in memory."""
+
+    disk_size: int = 1024 * 1024 * 1024
+    """Bytes."""
+
+
 class Config(Struct, frozen=True):
     """Everything one generation of processes needs to know."""
 
@@ -222,6 +251,7 @@ class Config(Struct, frozen=True):
     confinement: Literal["auto", "off"] = "auto"
     """auto: where the kernel has Landlock, workers keep no right to files but to those that they serve."""
 
+    cache: CacheStorage = CacheStorage()
     drain_seconds: float = 30.0
     """From a stop or reload until what is still in flight is cut. kamal-proxy 30 s."""
 

@@ -29,6 +29,9 @@ FIELD_OF_KEY: Final = {
     ("acme", "staging"): "acme_staging",
     ("log", "access"): "access_log",
     ("log", "format"): "log_format",
+    ("cache", "memory"): "cache_memory",
+    ("cache", "disk"): "cache_disk",
+    ("cache", "disk_size"): "cache_disk_size",
 }
 """Keys that are called differently from their field in `RawSettings`; the flag needs the longer word, the table does not."""
 
@@ -193,6 +196,8 @@ class _TomlReader:
         for key, value in values.items():
             if key in INNER_TABLES and isinstance(value, dict):
                 inner = self._checked((*path, key), INNER_TABLES[key], value)
+                if key == "cache":  # an empty table says `true`
+                    found[key] = self._given((*path, key), value=True)
                 found |= {f"{key}.{each}": self._given((*path, key, each), inner[each]) for each in inner}
             elif key not in others:
                 found[key] = self._given((*path, key), value)

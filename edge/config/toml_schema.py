@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
-from edge.config.toml_rules import AuthTable, HeadersTable, RouteTable, RulesTable
+from edge.config.toml_rules import AuthTable, CacheTable, HeadersTable, RouteTable, RulesTable
 
 KeyType: TypeAlias = Literal["p256", "p384", "rsa2048", "rsa3072", "rsa4096"]
 Challenge: TypeAlias = Literal["auto", "http-01", "tls-alpn-01", "dns-01", "dns-persist-01"]
@@ -25,7 +25,7 @@ class SiteTable(RulesTable, frozen=True):
     upstream: str | list[str] | UnsetType = UNSET
     """Origins for everything that no static mount answers: `127.0.0.1:8000`, `http://host:port`, `unix:/run/app.sock`,
     `uwsgi://host:port`, `uwsgi+unix:/run/app.sock`; with a share of the requests: `"127.0.0.1:8001 weight=2"`.
-    `https://app.internal:8443` is verified."""
+    `https://app.internal:8443` is verified. `h2c://host:port` and `h2c+unix:/run/app.sock` speak HTTP/2 without TLS, for gRPC."""
 
     upstream_ca: str | UnsetType = UNSET
     """PEM file with extra trust roots for `https://` upstreams. Default: the system's roots alone."""
@@ -238,11 +238,25 @@ class LogTable(Struct, frozen=True):
     """Default `auto`: text on a terminal, JSON lines otherwise."""
 
 
+class CacheStorageTable(Struct, frozen=True):
+    """`[cache]`: where responses are kept, for all sites and workers together. Used only if a site or route has `cache`."""
+
+    memory: int | str | UnsetType = UNSET
+    """How much memory they may take. Default: `"64M"`. Not together with `disk`, whose hot files the system keeps in memory."""
+
+    disk: str | UnsetType = UNSET
+    """Directory on a disk, which keeps them over a restart. By default they are in memory."""
+
+    disk_size: int | str | UnsetType = UNSET
+    """How much of the disk they may take. Default: `"1G"`."""
+
+
 class ServerTable(Struct, frozen=True):
     """`[server]`: the processes."""
 
     storage: str | UnsetType = UNSET
-    """Directory of certificates, accounts and state. Default: `/var/lib/edge` as root, else `$XDG_DATA_HOME/edge`."""
+    """Directory of certificates, accounts and state. Default: `/var/lib/edge` as root, else `$XDG_DATA_HOME/edge`. For several
+    machines the URL of a server, like `postgresql://edge@db.internal/edge?password_file=/etc/edge/db-password`."""
 
     workers: int | UnsetType = UNSET
     """Serving processes. Default: one per CPU that edge may use."""
@@ -267,12 +281,13 @@ TABLES: Final[dict[str, type[Struct]]] = {
     "site": SiteTable,
     "listen": ListenTable,
     "acme": AcmeTable,
+    "cache": CacheStorageTable,
     "log": LogTable,
     "server": ServerTable,
 }
 """Table name → its type. `site` is an array of tables, the others occur once."""
 
-INNER_TABLES: Final[dict[str, type[Struct]]] = {"headers": HeadersTable, "auth": AuthTable}
+INNER_TABLES: Final[dict[str, type[Struct]]] = {"headers": HeadersTable, "auth": AuthTable, "cache": CacheTable}
 """Tables inside a site or a route: key → type."""
 
 

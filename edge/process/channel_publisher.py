@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeAlias
 
 from edge.certs.publisher import ChallengeAnswer
 from edge.config.maintenance import MaintenanceNotice
+from edge.config.purge import Purge
 from edge.config.schema import Config
 from edge.errors import CertificateError
 from edge.process.channel import Channel, MessageTooLarge
@@ -26,6 +27,7 @@ from edge.process.messages import (
     KeeperToWorker,
     Maintain,
     PresentChallenge,
+    PurgeCache,
     ServeCertificate,
     SnapshotComplete,
     WorkerToKeeper,
@@ -62,6 +64,7 @@ class ChannelPublisher:
         self.replaced: Callable[[], object] = lambda: None
         """Called after each `replace`."""
         self._notice: MaintenanceNotice | None = None
+        self._purges: tuple[Purge, ...] = ()
         self._links: dict[int, ChannelOnLoop[WorkerToKeeper, KeeperToWorker]] = {}
         self._certificates: dict[tuple[str, ...], CertifiedKey] = {}
         self._presentations: dict[int, Presentation] = {}
@@ -92,13 +95,23 @@ class ChannelPublisher:
             presentation.changed.set()
         if self._loaded:
             self._send(worker, Maintain(self._notice))
+            if self._purges:
+                self._send(worker, PurgeCache(self._purges))
             self._send(worker, SnapshotComplete())
 
     def loaded(self) -> None:
         """Everything on disk has been published: workers that wait for it may begin to serve."""
         self._loaded = True
         self._broadcast(Maintain(self._notice))  # also when there is none: an earlier keeper may have said otherwise
+        if self._purges:
+            self._broadcast(PurgeCache(self._purges))
         self._broadcast(SnapshotComplete())
+
+    def purge(self, purges: tuple[Purge, ...]) -> None:
+        """What the response cache must not use, all of it."""
+        self._purges = purges
+        if self._loaded:
+            self._broadcast(PurgeCache(purges))
 
     def maintain(self, notice: MaintenanceNotice | None) -> None:
         """Maintenance begins, changes, or with None ends."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from edge.config.address import UpstreamAddress
 from edge.config.schema import Config
-from edge.process.landlock import APPEND, READ, SPOOL, Access, Grant, confine, landlock_version
+from edge.process.landlock import APPEND, READ, SPOOL, WORK, Access, Grant, confine, landlock_version
 from edge.telemetry.logs import get_logger
 
 SYSTEM: Final = (
@@ -44,15 +44,15 @@ DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random", "/dev
 log = get_logger("process")
 
 
-def confine_worker(config: Config, spool: str) -> None:
+def confine_worker(config: Config, spool: str, work: Sequence[str] = ()) -> None:
     """Give up everything that a worker of this configuration has no need of; it has loaded its code and opened its log.
 
-    `spool` is a directory of its own for bodies that do not fit into memory. A kernel that refuses is reported, not an error:
-    the worker is no worse off than without."""
+    `spool` is a directory of its own for bodies that do not fit into memory, `work` are those that it keeps other things in.
+    A kernel that refuses is reported, not an error: the worker is no worse off than without."""
     if not is_confined(config):
         return
     try:
-        confine(grants(config, spool))
+        confine(grants(config, spool, work))
     except OSError as problem:
         log.warning("workers are not confined", problem=problem.strerror)
 
@@ -62,7 +62,7 @@ def is_confined(config: Config) -> bool:
     return config.confinement != "off" and landlock_version() > 0
 
 
-def grants(config: Config, spool: str) -> list[Grant]:
+def grants(config: Config, spool: str, work: Sequence[str] = ()) -> list[Grant]:
     """What workers may do with which files."""
     readable = [*SYSTEM, *_python(), *_served(config)]
     if any(not _is_numeric(address) for address in _upstreams(config)):
@@ -71,6 +71,9 @@ def grants(config: Config, spool: str) -> list[Grant]:
     found += [Grant(path, Access.READ_FILE | Access.WRITE_FILE) for path in DEVICES]
     if spool:
         found.append(Grant(spool, SPOOL))
+    for directory in work:
+        found.append(Grant(directory, WORK))
+        found.append(Grant(os.path.dirname(directory), Access.REMOVE_DIRECTORY))  # noqa: PTH120  # when it is no longer needed
     if config.log.access.startswith("/"):  # its directory: after a rotation the file is another one
         found.append(Grant(os.path.dirname(config.log.access), APPEND))  # noqa: PTH120
     return found

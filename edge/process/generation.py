@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from edge.config.schema import Config
+from edge.config.storage_setting import local_directory
 from edge.errors import ConfigError
 from edge.net.adopting import GivenSocket, assign_purposes
 from edge.net.listening import ListeningSocket, close_listeners, open_listeners
@@ -13,7 +14,7 @@ from edge.process.inheritance import Inheritance
 from edge.process.messages import Configure
 from edge.process.preload import preload
 from edge.process.privileges import Account, find_account
-from edge.process.provisions import provide_access_log, provide_storage
+from edge.process.provisions import provide_access_log, provide_cache, provide_storage
 
 
 class Generation(Struct, frozen=True):
@@ -37,8 +38,8 @@ def prepare(
 ) -> Generation:
     """The generation for this configuration, its sockets listening; those of `predecessor` are used again where they fit.
 
-    The first generation may inherit sockets instead; what it has no use for is closed. The storage directory and an access
-    log that workers can write to are made if need be.
+    The first generation may inherit sockets instead; what it has no use for is closed. The storage directory, an access
+    log that workers can write to, and a directory for the cache are made if need be.
     Raises: ConfigError, StartError; nothing is left open then.
     """
     number = 1 if predecessor is None else predecessor.number + 1
@@ -52,8 +53,9 @@ def prepare(
         raise ConfigError(
             [f"--storage: stays {predecessor.config.storage} until edge is started anew; a reload cannot move it"]
         )
-    provide_storage(config.storage)
+    provide_storage(local_directory(config.storage))
     provide_access_log(config.log.access, account)
+    provide_cache(config.cache.disk, account)
     managed = (
         predecessor.managed if predecessor else inheritance.sockets if inheritance and inheritance.is_managed else ()
     )

@@ -19,9 +19,11 @@ from edge.certs.own import load_own
 from edge.certs.status import CertificateStatus, read_certificates
 from edge.config.address import UpstreamAddress
 from edge.config.schema import Config
+from edge.config.storage_setting import local_directory, server_of
 from edge.errors import ConfigError, StartError, StorageError
 from edge.net.listening import close_listeners, open_listeners
 from edge.storage.filesystem import FileSystemStorage
+from edge.storage.opening import open_storage, weaknesses
 
 __all__ = ["CertificateStatus", "certificates", "find_complaints", "find_warnings", "first_barrier", "upstream_problem"]
 
@@ -30,8 +32,8 @@ CONNECT_TIMEOUT: Final = 1.0
 
 
 def certificates(storage: str, wall_clock: Callable[[], float] = time.time) -> list[CertificateStatus]:
-    """What the storage directory knows about certificates, whether or not edge runs. Raises: StorageError."""
-    return read_certificates(FileSystemStorage(Path(storage)), wall_clock())
+    """What the storage knows about certificates, whether or not edge runs. Raises: StorageError."""
+    return read_certificates(open_storage(storage), wall_clock())
 
 
 def find_complaints(config: Config) -> list[str]:
@@ -48,7 +50,8 @@ def find_complaints(config: Config) -> list[str]:
 
 def find_warnings(config: Config) -> list[str]:
     """What would go wrong if edge were started now, one sentence each."""
-    found = [*_ports(config), *_upstreams(config), *_storage(config.storage), *unreadable_directories(config)]
+    storage = [*_storage(local_directory(config.storage)), *_server(config.storage)]
+    found = [*_ports(config), *_upstreams(config), *storage, *unreadable_directories(config)]
     return list(dict.fromkeys(found))
 
 
@@ -114,6 +117,21 @@ def _storage(directory: str) -> Iterator[str]:
             f"storage {directory} was written by a newer edge: what is in it is served, but no certificate is ordered or renewed;"
             " upgrade edge, or choose another --storage"
         )
+
+
+def _server(setting: str) -> Iterator[str]:
+    """A server must answer, and should keep what it is given, for itself."""
+    where = server_of(setting)
+    if where is None:
+        return
+    if where.key is None:
+        yield f"private keys can be read by whoever reads {where}; a storage key seals them: ?key_file=FILE"
+    if where.tls == "disable" and not where.is_on_this_machine:
+        yield f"what is sent to {where} can be read on the way; rediss:// and sslmode=verify-full encrypt it"
+    try:
+        yield from weaknesses(where)
+    except StorageError as error:
+        yield str(error)
 
 
 def _owner(path: Path) -> str:

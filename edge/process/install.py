@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import structs
 
+from edge.config.storage_setting import local_directory
 from edge.errors import StartError
 from edge.process.inspection import unreadable_directories
 from edge.process.systemd_unit import HEADER, Service, service_unit, socket_units
@@ -65,7 +66,7 @@ def find_obstacles(service: Service) -> Iterator[str]:
         try:
             pwd.getpwnam(service.account)
         except KeyError:
-            home = config.storage
+            home = local_directory(config.storage)
             yield (
                 f"there is no user {service.account} yet: sudo useradd --system --home-dir {home} --shell /usr/sbin/nologin"
                 f" {service.account}"

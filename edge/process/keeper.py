@@ -17,8 +17,9 @@ from edge.process.channel import Channel
 from edge.process.channel_on_loop import ChannelOnLoop
 from edge.process.channel_publisher import ChannelPublisher
 from edge.process.event_loop import new_event_loop
-from edge.process.maintenance import MaintenanceWatch
+from edge.process.maintenance import INTERVAL, MaintenanceWatch
 from edge.process.messages import Alive, Certified, Configure, Drain, Ready, Release, ToKeeper, ToSupervisor, WorkerLink
+from edge.process.purge import PurgeWatch
 from edge.process.service import Parts
 from edge.process.spawn import settle_child
 from edge.telemetry.logs import get_logger
@@ -85,6 +86,7 @@ class Keeper:
         self._stopped = asyncio.Event()
         self._certified = False
         self._maintenance = MaintenanceWatch(lambda: self._config.storage, publisher.maintain)
+        self._purges = PurgeWatch(lambda: self._config.storage, publisher.purge)
         channel: Channel[ToKeeper, ToSupervisor] = Channel(supervisor, ToKeeper, attachments=True)
         loop = asyncio.get_running_loop()
         self._supervisor = ChannelOnLoop(loop, channel, self._supervisor_said, self.stop)
@@ -102,7 +104,7 @@ class Keeper:
         """Start the manager, say so, wait for the end, stop the manager. Raises: EdgeError when it cannot start."""
         start = asyncio.create_task(self._start())
         stopped = asyncio.create_task(self._stopped.wait())
-        watch = asyncio.create_task(self._maintenance.run())
+        watch = asyncio.create_task(self._watch())
         await asyncio.wait((start, stopped), return_when=asyncio.FIRST_COMPLETED)
         if start.done():
             start.result()  # raises what went wrong
@@ -112,9 +114,17 @@ class Keeper:
         watch.cancel()
         await self._stop_manager()
 
+    async def _watch(self) -> None:
+        """What an operator says while we run is written into the storage."""
+        while True:
+            await asyncio.sleep(INTERVAL)
+            self._maintenance.look()
+            self._purges.look()
+
     async def _start(self) -> None:
         born_with = self._config
         self._maintenance.look()
+        self._purges.look()
         await self._manager.start()
         self._started = True
         if self._config is not born_with:  # a reload came in between

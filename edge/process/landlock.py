@@ -58,6 +58,8 @@ READ: Final = Access.READ_FILE | Access.READ_DIRECTORY
 APPEND: Final = Access.WRITE_FILE | Access.MAKE_FILE
 SPOOL: Final = READ | APPEND | Access.REMOVE_FILE | Access.TRUNCATE
 
+WORK: Final = SPOOL | Access.MAKE_DIRECTORY | Access.REMOVE_DIRECTORY
+
 _OF_FILES: Final = Access.EXECUTE | Access.WRITE_FILE | Access.READ_FILE | Access.TRUNCATE | Access.CONTROL_DEVICE
 """What a grant to a single file may say."""
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 from edge.certs.publisher import HTTP01, TLSALPN01
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.moves import Move
+from edge.config.purge import Purge
 from edge.config.schema import Config
 from edge.tls.certified_key import CertifiedKey
 
@@ -109,8 +110,14 @@ class Maintain(Struct, frozen=True, tag="maintain"):
     notice: MaintenanceNotice | None
 
 
+class PurgeCache(Struct, frozen=True, tag="purge-cache"):
+    """Use nothing from the response cache that these cover; they replace those of an earlier message."""
+
+    purges: tuple[Purge, ...]
+
+
 class SnapshotComplete(Struct, frozen=True, tag="snapshot-complete"):
-    """All certificates and pending challenges known to the keeper, and whether there is maintenance, have been sent."""
+    """All certificates and pending challenges known to the keeper, maintenance and purges have been sent."""
 
 
 # -- worker → keeper --------------------------------------------------------------------------------------------------
@@ -126,6 +133,6 @@ ToWorker: TypeAlias = KeeperLink | Drain | Moved | ReopenLogs
 ToKeeper: TypeAlias = Configure | WorkerLink | Drain | Release
 ToSupervisor: TypeAlias = Ready | Certified | Stopped | Alive
 KeeperToWorker: TypeAlias = (
-    ServeCertificate | DropCertificate | PresentChallenge | CleanUpChallenge | Maintain | SnapshotComplete
+    ServeCertificate | DropCertificate | PresentChallenge | CleanUpChallenge | Maintain | PurgeCache | SnapshotComplete
 )
 WorkerToKeeper: TypeAlias = Acknowledged

@@ -1,4 +1,5 @@
-"""Who runs with a storage directory, for `edge upgrade`: a small file there, written by the supervisor.
+"""Who runs with a storage directory (or with the one beside a storage server), for `edge upgrade`: a small file there, written
+by the supervisor.
 
 It says what was true when it was written. Whoever reads it asks the kernel whether that process still is the one that is meant:
 its start time is as it was, it is called edge, and it belongs to the owner of the storage (who else could have written a pid of
@@ -14,6 +15,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from edge.config.storage_setting import local_directory
 from edge.errors import StorageError
 from edge.storage.filesystem import FileSystemStorage
 from edge.telemetry.logs import get_logger
@@ -39,21 +41,22 @@ class Supervised(Struct, frozen=True):
 def write_supervised(storage: str, supervised: Supervised) -> None:
     """Best effort: what cannot be written costs the comfort of `edge upgrade`, nothing else."""
     try:
-        FileSystemStorage(Path(storage)).store(KEY, msgspec.json.encode(supervised))
+        FileSystemStorage(Path(local_directory(storage))).store(KEY, msgspec.json.encode(supervised))
     except StorageError as problem:
         log.debug("edge upgrade will not find this edge", problem=str(problem))
 
 
 def read_supervised(storage: str) -> Supervised | None:
     """The supervisor that runs with this storage, None when there is none. Raises: StorageError."""
-    value = FileSystemStorage(Path(storage)).load(KEY)
+    directory = Path(local_directory(storage))
+    value = FileSystemStorage(directory).load(KEY)
     if value is None:
         return None
     try:
         supervised = msgspec.json.decode(value, type=Supervised)
     except msgspec.MsgspecError as error:
         raise StorageError(f"{KEY} in the storage is damaged; restart edge") from error
-    return supervised if _is_meant(supervised, Path(storage)) else None
+    return supervised if _is_meant(supervised, directory) else None
 
 
 def _is_meant(supervised: Supervised, storage: Path) -> bool:

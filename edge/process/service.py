@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias
 from edge.certs.publisher import ChallengeAnswer, Publisher
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.moves import Move
+from edge.config.purge import Purge
 from edge.config.schema import Config
 from edge.net.listening import ListeningSocket
 from edge.telemetry.announce import SILENT, Announcer
@@ -60,8 +61,16 @@ class Service(Protocol):
     def clean_up(self, number: int) -> None:
         """Stop giving the answer; an unknown number is no error."""
 
+    @property
+    def work_directories(self) -> Sequence[str]:
+        """Directories of its own that it writes to, beside the log and the spool. Asked once, before `start`: a confined worker
+        reaches no others."""
+
     def maintain(self, notice: MaintenanceNotice | None) -> None:
         """Answer with this instead of asking applications, until it is None."""
+
+    def purge(self, purges: tuple[Purge, ...]) -> None:
+        """Use nothing from the response cache that these cover; they replace those of an earlier call."""
 
     def reopen_logs(self) -> None:
         """The access log file has been rotated: open it anew."""
@@ -121,5 +130,6 @@ def real_parts(configure_logs: Callable[[Config], None] = leave_logs_alone, anno
     build = importlib.import_module("edge.process.build")
     contexts = importlib.import_module("edge.tls.contexts")
     rates = importlib.import_module("edge.handlers.rate_table").RateTable()  # mapped before any fork: workers share it
-    make_service = partial(build.build_service, rates=rates)
+    cache = importlib.import_module("edge.handlers.cache.shared").SharedCache()
+    make_service = partial(build.build_service, rates=rates, cache=cache)
     return Parts(make_service, build.build_manager, contexts.new_base_context, configure_logs, announcer)

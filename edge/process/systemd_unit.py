@@ -18,6 +18,7 @@ from typing import Final
 from msgspec import Struct
 
 from edge.config.schema import Config
+from edge.config.storage_setting import local_directory
 
 HEADER: Final = "# Made by: edge install-service"
 """The first line; only a file that begins with it is ever written over."""
@@ -156,12 +157,14 @@ def _rights(service: Service) -> Iterator[str]:
 
 def _files(service: Service) -> Iterator[str]:
     yield "UMask=0077"
-    storage = Path(service.config.storage)
+    storage = Path(local_directory(service.config.storage))
     if storage.parent == Path("/var/lib"):
         yield f"StateDirectory={quote(storage.name)}"
         yield "StateDirectoryMode=0700"
     else:
         yield f"ReadWritePaths={quote(str(storage))}"
+    if service.config.cache.disk:
+        yield f"ReadWritePaths={quote(service.config.cache.disk)}"
     log = Path(service.config.log.access)
     if log.is_absolute():
         yield f"ReadWritePaths={quote(f'-{log.parent}')}"
@@ -182,7 +185,7 @@ def _paths(service: Service) -> Iterator[str]:
     """Everything that the configuration names in the file system."""
     config = service.config
     yield from (word for word in service.command if word.startswith("/"))
-    yield config.storage
+    yield from (path for path in (local_directory(config.storage), config.cache.disk) if path)
     for site in config.sites:
         yield from (mount.directory for mount in (*site.static, *site.internal))
         yield from (page.path for page in site.error_pages)

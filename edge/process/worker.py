@@ -36,6 +36,7 @@ from edge.process.messages import (
     Maintain,
     Moved,
     PresentChallenge,
+    PurgeCache,
     Ready,
     ReopenLogs,
     ServeCertificate,
@@ -78,7 +79,7 @@ def run_worker(
     service = parts.make_service(config, generation.listeners, base_context, loop)
     if spool:
         tempfile.tempdir = spool
-    confine_worker(config, spool)
+    confine_worker(config, spool, service.work_directories)
     worker = Worker(loop, config, generation.listeners, service, supervisor)
     loop.add_signal_handler(signal.SIGTERM, worker.drain, config.drain_seconds)
     if beat:
@@ -193,6 +194,8 @@ class Worker:
                 self._service.clean_up(number)
             case Maintain(notice):
                 self._service.maintain(notice)
+            case PurgeCache(purges):
+                self._service.purge(purges)
             case SnapshotComplete():
                 self._snapshot_complete()
 

@@ -9,6 +9,7 @@ from edge.certs.publisher import TLSALPN01, ChallengeAnswer
 from edge.config.address import UpstreamAddress
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.moves import Move
+from edge.config.purge import Purge
 from edge.errors import StartError
 from edge.handlers.acme_challenge import ChallengeTable
 from edge.handlers.maintenance import MaintenanceSwitch
@@ -41,6 +42,8 @@ class WorkerService:
         access_log: AccessLog,
         closers: Sequence[Callable[[], None]],
         upstreams: Upstreams,
+        purge: Callable[[tuple[Purge, ...]], None] | None = None,
+        work_directories: Sequence[str] = (),
     ) -> None:
         self._server = server
         self._listeners = listeners
@@ -51,6 +54,8 @@ class WorkerService:
         self._access_log = access_log
         self._closers = closers
         self._upstreams = upstreams
+        self._purge = purge
+        self.work_directories = work_directories
         self._handshakes: dict[int, str] = {}
         self._started = False
 
@@ -121,6 +126,11 @@ class WorkerService:
     def maintain(self, notice: MaintenanceNotice | None) -> None:
         """Keep requests from applications from now on, or no longer."""
         self._maintenance.replace(notice)
+
+    def purge(self, purges: tuple[Purge, ...]) -> None:
+        """Use nothing from the response cache that these cover."""
+        if self._purge is not None:
+            self._purge(purges)
 
     def reopen_logs(self) -> None:
         """The access log has been rotated."""

@@ -35,7 +35,8 @@ from edge.storage.atomic import (
     temporary_name,
     write_file,
 )
-from edge.storage.keys import check_key, check_segment, is_segment
+from edge.storage.contract import Changes
+from edge.storage.keys import area_of, check_key, check_segment, is_segment
 
 FORMAT = 1
 """What `VERSION` says. Raised when older code could misread what newer code writes."""
@@ -60,6 +61,8 @@ _REMEDIES = {
 
 class FileSystemStorage:
     """The storage contract on a directory, created when first written to. Safe for several processes on one host."""
+
+    follow_every = 30.0
 
     def __init__(self, root: Path, *, wall_clock: Callable[[], float] = time.time) -> None:
         self.root = root
@@ -170,15 +173,31 @@ class FileSystemStorage:
     # -- locks ---------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[bool]:
-        """Try the exclusive lock `name` (a key); True when it was got. Freed on leaving or when the process dies."""
+    def lock(self, name: str) -> Iterator[FileSystemStorage | None]:
+        """Try the exclusive lock `name` (a key). Freed on leaving or when the process dies, and not before: a process that is
+        stopped keeps it, so there is nothing to fence."""
         path = self._prepare(f"locks/{check_key(name)}.lock")
         with _explained("lock", name):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            yield _try_flock(descriptor, name)
+            yield self if _try_flock(descriptor, name) else None
         finally:
             os.close(descriptor)
+
+    # -- changes -------------------------------------------------------------------------------------------------------
+
+    def changes(self, since: object) -> Changes:
+        """See `Storage.changes`. Two levels of names and times are compared: every change is a rename in one of them, but for
+        what is inside a generation, which never changes."""
+        with _explained("look at", str(self.root)):
+            present = dict(_times(self.root))
+        before = since if isinstance(since, dict) else {}
+        areas = (
+            key if is_directory else area_of(key)
+            for key, (_at, is_directory) in {**before, **present}.items()
+            if present.get(key) != before.get(key)
+        )
+        return Changes(present, frozenset(areas))
 
     # -- the way to a path ---------------------------------------------------------------------------------------------
 
@@ -232,6 +251,25 @@ class FileSystemStorage:
 
 def _is_newer(version: bytes) -> bool:
     return not _VERSION.fullmatch(version) or int(version) > FORMAT
+
+
+def _times(root: Path) -> Iterator[tuple[str, tuple[int, bool]]]:
+    """When each name in the two upper levels was last changed, and whether it is a directory."""
+    for upper in _scan(root):
+        status = upper.stat(follow_symlinks=False)
+        is_directory = stat.S_ISDIR(status.st_mode)
+        yield upper.name, (status.st_mtime_ns, False)
+        for lower in _scan(Path(upper.path)) if is_directory else ():
+            status = lower.stat(follow_symlinks=False)
+            yield f"{upper.name}/{lower.name}", (status.st_mtime_ns, stat.S_ISDIR(status.st_mode))
+
+
+def _scan(directory: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as entries:
+            return [entry for entry in entries if is_segment(entry.name) and entry.name != "locks"]
+    except FileNotFoundError:
+        return []
 
 
 @contextmanager

@@ -41,7 +41,8 @@ class EdgeProcess:
     """`python -m edge` with the given flags, on free ports; a context manager that stops it by SIGTERM.
 
     Everything it says is in `output`; the local CA's root, once there, in `root`. `all_flags` False leaves ports,
-    addresses and storage to a file. `launcher` is a command before the command line, which must end in exec.
+    addresses and storage to a file. `setting` is for `--storage` when it is not the directory `storage`.
+    `launcher` is a command before the command line, which must end in exec.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class EdgeProcess:
         self.http_port = free_port()
         self.https_port = free_port()
         self.storage = tmp_path / "storage"
+        self.setting = ""
         self.access_log = tmp_path / "access.log"
         self._lines: list[str] = []
         self._workers = workers
@@ -69,7 +71,7 @@ class EdgeProcess:
     def flags(self) -> list[str]:
         """The command line; ports may be changed before `start`."""
         place = ["--http-port", str(self.http_port), "--https-port", str(self.https_port), "--bind", "127.0.0.1"]
-        place += ["--storage", str(self.storage)]
+        place += ["--storage", self.setting or str(self.storage)]
         return [
             *(place if self._all_flags else []),
             *("--workers", str(self._workers), "--access-log", str(self.access_log)),

@@ -20,6 +20,8 @@ from edge.certs.issuer import ErrorClass, IssueFailed, Journal, Progress, Renewa
 from edge.certs.publisher import ChallengeAnswer, Publisher
 from edge.config.acme_schema import USUAL, CertificateOptions
 from edge.errors import StorageError
+from edge.storage.contract import Changes
+from edge.storage.keys import area_of
 from edge.tls.certified_key import CertifiedKey
 
 
@@ -33,6 +35,8 @@ def disk_full() -> StorageError:
 
 class MemoryStorage:
     """Implements `storage.contract.Storage`. `before` and `after` are called around each change and may raise."""
+
+    follow_every = 3600.0
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -85,16 +89,22 @@ class MemoryStorage:
         self.quarantined[key] = reason
 
     @contextlib.contextmanager
-    def lock(self, name: str) -> Iterator[bool]:
+    def lock(self, name: str) -> Iterator[MemoryStorage | None]:
         self.before("lock", name)
         if name in self.locked:
-            yield False
+            yield None
             return
         self.locked.add(name)
         try:
-            yield True
+            yield self
         finally:
             self.locked.discard(name)
+
+    def changes(self, since: object) -> Changes:
+        values = {**self.files, **{key: target.encode() for key, target in self.links.items()}}
+        before = since if isinstance(since, dict) else {}
+        keys = {key for key in values.keys() | before.keys() if values.get(key) != before.get(key)}
+        return Changes(values, frozenset(map(area_of, keys)))
 
     def _forget(self, key: str) -> None:
         for path in [key, *self._below(key)]:

@@ -29,6 +29,8 @@ class FakeWorld:
     storage: str = ""
     notice: MaintenanceNotice | None = None
     units: dict[str, str] = field(default_factory=dict)
+    purged: tuple[str, str] | None = None
+    runs: bool = True
 
     def run(self, config: Config, reload: Callable[[], Config]) -> int:
         self.configs.append(config)
@@ -63,6 +65,10 @@ class FakeWorld:
         self.units = dict(units)
         return [f"/etc/systemd/system/{name}" for name in units]
 
+    def purge_cache(self, storage: str, site: str, pattern: str) -> bool:
+        self.storage, self.purged = storage, (site, pattern)
+        return self.runs
+
     def actions(self) -> Actions:
         return Actions(
             run=self.run,
@@ -74,6 +80,7 @@ class FakeWorld:
             end_maintenance=self.end_maintenance,
             request_upgrade=self.request_upgrade,
             write_units=self.write_units,
+            purge_cache=self.purge_cache,
         )
 
 

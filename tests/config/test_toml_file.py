@@ -15,7 +15,7 @@ from tests.config.workspace import complaints_about, write
 
 GOLDEN = [
     ("[listn]\n", "edge.toml:1: listn: unknown table; did you mean 'listen'?"),
-    ("domain = 'a.test'\n", "edge.toml:1: domain: unknown table; known are site, listen, acme, log, server"),
+    ("domain = 'a.test'\n", "edge.toml:1: domain: unknown table; known are site, listen, acme, cache, log, server"),
     ("\n[listen]\nhttps_prt = 1\n", "edge.toml:3: listen.https_prt: unknown key; did you mean 'https_port'?"),
     ("[listen]\nhttp_port = '80'\n", "edge.toml:2: listen.http_port: write a whole number, not text in quotes"),
     ("[listen]\nhttp_port = true\n", "edge.toml:2: listen.http_port: write a whole number, not true or false"),

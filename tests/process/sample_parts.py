@@ -13,6 +13,7 @@ from typing import Any
 from edge.certs.publisher import HTTP01, ChallengeAnswer, Publisher
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.moves import Move
+from edge.config.purge import Purge
 from edge.config.schema import Config
 from edge.errors import CertificateError, StartError
 from edge.net.listening import ListeningSocket
@@ -66,7 +67,12 @@ class SampleService:
         self.reopened = 0
         self.moves: list[Move] = []
         self.notice: MaintenanceNotice | None = None
+        self.purges: tuple[Purge, ...] = ()
         self.watched: list[socket.socket] = []
+
+    @property
+    def work_directories(self) -> Sequence[str]:
+        return ()
 
     def status(self) -> dict[str, Any]:
         return {
@@ -127,6 +133,9 @@ class SampleService:
 
     def maintain(self, notice: MaintenanceNotice | None) -> None:
         self.notice = notice
+
+    def purge(self, purges: tuple[Purge, ...]) -> None:
+        self.purges = purges
 
     def reopen_logs(self) -> None:
         self.reopened += 1

@@ -91,6 +91,8 @@ class Accounts:
         self._wall_clock = wall_clock
         self._sleep = sleep
         self._one_at_a_time = asyncio.Lock()
+        self._writer = storage
+        """What changes are made through: fenced while the lock is held."""
 
     async def open(self, conversation: Conversation) -> JWK:
         """Make the conversation sign with the account, registering it first if need be; returns its key.
@@ -159,14 +161,17 @@ class Accounts:
 
     async def _settle_key_change(self, conversation: Conversation, key: JWK, record: AccountRecord) -> JWK:
         """The account's key after a key change that a crash may have interrupted."""
-        new = self._load_key("key.next.pem")
-        if new is None:
+        if self._load_key("key.next.pem") is None:
             return key
-        if await self._find(conversation, new) != record.url:
-            self._storage.delete(f"{self.directory}/key.next.pem")  # the CA has never heard of it
-            return key
-        self._adopt_key()
-        return new
+        async with self._exclusive():
+            new = self._load_key("key.next.pem")
+            if new is None:  # another process has settled it
+                return self._load_key() or key
+            if await self._find(conversation, new) != record.url:
+                self._writer.delete(f"{self.directory}/key.next.pem")  # the CA has never heard of it
+                return key
+            self._adopt_key()
+            return new
 
     async def _find_quietly(self, conversation: Conversation, key: JWK) -> str:
         try:
@@ -178,8 +183,8 @@ class Accounts:
         """One atomic replacement; the spare file goes afterwards."""
         pem = self._storage.load(f"{self.directory}/key.next.pem")
         assert pem is not None
-        self._storage.store(f"{self.directory}/key.pem", pem)
-        self._storage.delete(f"{self.directory}/key.next.pem")
+        self._writer.store(f"{self.directory}/key.pem", pem)
+        self._writer.delete(f"{self.directory}/key.next.pem")
 
     # -- registering ---------------------------------------------------------------------------------------------------
 
@@ -253,9 +258,13 @@ class Accounts:
     @asynccontextmanager
     async def _exclusive(self) -> AsyncIterator[None]:
         for _ in range(LOCK_TRIES):
-            with self._storage.lock(self.directory) as got:
-                if got:
-                    yield
+            with self._storage.lock(self.directory) as held:
+                if held:
+                    self._writer = held
+                    try:
+                        yield
+                    finally:
+                        self._writer = self._storage
                     return
             await self._sleep(1.0)
         raise IssueFailed(ErrorClass.LOCAL, "account", "another process holds the lock of the account for too long")
@@ -277,7 +286,7 @@ class Accounts:
         pem = private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        self._storage.store(f"{self.directory}/{name}", pem)
+        self._writer.store(f"{self.directory}/{name}", pem)
         return JWK.load(pem)
 
     def _load_record(self) -> AccountRecord | None:
@@ -289,12 +298,12 @@ class Accounts:
             record = msgspec.json.decode(value, type=AccountRecord)
             require_https(record.url)
         except ValueError as exc:
-            self._storage.quarantine(f"{self.directory}/account.json", str(exc))
+            self._writer.quarantine(f"{self.directory}/account.json", str(exc))
             return None
         return record
 
     def _save(self, record: AccountRecord) -> None:
-        self._storage.store(f"{self.directory}/account.json", msgspec.json.format(msgspec.json.encode(record)))
+        self._writer.store(f"{self.directory}/account.json", msgspec.json.format(msgspec.json.encode(record)))
 
     def _damaged(self, name: str) -> IssueFailed:
         return IssueFailed(
