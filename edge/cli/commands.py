@@ -1,5 +1,4 @@
-"""`edge run`, `edge check`, `edge hash-password`, `edge version`; `edge certs`, `edge maintenance` and `edge cache` have modules
-of their own.
+"""`edge run`, `edge check`, `edge hash-password`, `edge version`; other commands have modules of their own.
 
 A command returns its exit status and raises the errors of `edge.errors`; `main` turns those into words. Data goes to standard
 output, talk to standard error.
@@ -18,9 +17,11 @@ from edge.cli.actions import Actions
 from edge.cli.cache import cache
 from edge.cli.certs import certs
 from edge.cli.grouped_help import SETTINGS, GroupedCommand
+from edge.cli.install_service import install_service
 from edge.cli.maintenance import maintenance
 from edge.cli.options import takes_flags
 from edge.cli.root import RootCommand
+from edge.cli.upgrade import upgrade
 from edge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ EXAMPLES: Final = (
 
 
 def _print_version(ctx: click.Context, _parameter: click.Parameter, is_wanted: bool) -> None:
-    from edge.cli.versions import edge_version  # noqa: PLC0415  # only who asks pays for reading package data
+    from edge.telemetry.version import edge_version  # noqa: PLC0415  # only who asks pays for reading package data
 
     if is_wanted:
         click.echo(f"edge {edge_version()}")
@@ -56,7 +57,7 @@ def command_line() -> None:
 def run(actions: Actions, flags: Flags) -> int:
     """Serve until told to stop. `edge` alone is the same.
 
-    SIGTERM and Ctrl-C finish what is in flight, then stop; SIGHUP reads the configuration again.
+    SIGTERM and Ctrl-C finish what is in flight, then stop; SIGHUP reads the configuration again; SIGUSR2 is edge upgrade.
     """
     from edge.config.load import load  # noqa: PLC0415  # help must not wait for it
 
@@ -71,7 +72,7 @@ def run(actions: Actions, flags: Flags) -> int:
 @takes_flags
 @click.pass_obj
 def check(actions: Actions, flags: Flags) -> int:
-    """Check flags and file without starting, and print what they mean.
+    """Check flags and file without starting, and print what they mean on this machine.
 
     Warns about what would go wrong right now: an upstream that is down, ports in use, a storage directory that cannot be
     written. Nothing is asked of a CA. Exit status: 0, or 2 when the configuration cannot be used.
@@ -81,7 +82,7 @@ def check(actions: Actions, flags: Flags) -> int:
     from edge.telemetry.terminal import printable  # noqa: PLC0415
 
     config = load(flags, os.environ)
-    for line in describe(config):
+    for line in (*describe(config), "", *actions.describe_machine(config)):
         click.echo(printable(line))
     complaints = actions.find_complaints(config)
     if complaints:
@@ -95,6 +96,8 @@ def check(actions: Actions, flags: Flags) -> int:
 
 command_line.add_command(certs)
 command_line.add_command(maintenance)
+command_line.add_command(upgrade)
+command_line.add_command(install_service)
 command_line.add_command(cache)
 
 

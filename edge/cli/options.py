@@ -59,6 +59,8 @@ FLAGS: Final = (
            help="text or json. Default: text on a terminal, JSON lines otherwise."),
     option("--http2-engine", group=RUNNING, metavar="ENGINE", help="auto (the default), h2 or ngh2."),
     option("--loop", group=RUNNING, metavar="LOOP", help="Event loop: auto (the default), asyncio or uvloop."),
+    option("--confinement", group=RUNNING, metavar="HOW",
+           help="auto (the default): workers reach no files but those they serve, where the kernel has Landlock; or off."),
 )  # fmt: skip
 
 

@@ -177,4 +177,5 @@ def _server_rows(config: Config) -> Iterator[tuple[str, str]]:
     yield "log format", config.log.format
     yield "http/2 engine", config.http2_engine
     yield "event loop", config.loop
+    yield "confinement", config.confinement
     yield "drain", f"{config.drain_seconds:g} s"

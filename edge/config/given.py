@@ -97,6 +97,7 @@ class RawSettings(Struct, frozen=True):
     user: Given[str] | None = None
     http2_engine: Given[str] | None = None
     loop: Given[str] | None = None
+    confinement: Given[str] | None = None
     drain_seconds: Given[float] | None = None
     certificate: dict[str, Given[Any]] = {}
     acme_dns: RawTable | None = None

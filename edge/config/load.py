@@ -16,6 +16,7 @@ from edge.config.notify_settings import parse_metrics, resolve_notify
 from edge.config.on_demand import resolve_on_demand
 from edge.config.schema import Config, Site
 from edge.config.settings import (
+    CONFINEMENTS,
     ENGINES,
     LOOPS,
     default_workers,
@@ -80,6 +81,7 @@ def _resolve(raw: RawSettings, environ: Mapping[str, str], complaints: Complaint
         http2_engine=complaints.attempt_or(raw.http2_engine, one_of(ENGINES), default.http2_engine),
         loop=complaints.attempt_or(raw.loop, one_of(LOOPS), default.loop),
         on_demand=resolve_on_demand(raw, sites, complaints),
+        confinement=complaints.attempt_or(raw.confinement, one_of(CONFINEMENTS), default.confinement),
         drain_seconds=complaints.attempt_or(raw.drain_seconds, parse_drain, default.drain_seconds),
     )
 

@@ -257,6 +257,9 @@ class Config(Struct, frozen=True):
     on_demand: OnDemand | None = None
     """None: only listed names are served. Otherwise exactly one site has `on_demand`."""
 
+    confinement: Literal["auto", "off"] = "auto"
+    """auto: where the kernel has Landlock, workers keep no right to files but to those that they serve."""
+
     cache: CacheStorage = CacheStorage()
     drain_seconds: float = 30.0
     """From a stop or reload until what is still in flight is cut. kamal-proxy 30 s."""

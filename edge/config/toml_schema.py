@@ -352,6 +352,9 @@ class ServerTable(Struct, frozen=True):
     loop: Literal["auto", "asyncio", "uvloop"] | UnsetType = UNSET
     """Default `auto`: asyncio. `uvloop` saves a little time, but notices a connection that was reset only by its deadline."""
 
+    confinement: Literal["auto", "off"] | UnsetType = UNSET
+    """Default `auto`: where the kernel has Landlock, workers can read what they serve and not the storage."""
+
     drain_seconds: float | UnsetType = UNSET
     """Seconds from a stop or reload until what is still in flight is cut. Default: 30."""
 

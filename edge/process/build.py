@@ -134,6 +134,7 @@ def build_service(
         counter.requests,
         purge,
         desk,
+        [responses.store.directory] if responses else [],
     )
 
 

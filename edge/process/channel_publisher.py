@@ -84,6 +84,8 @@ class ChannelPublisher:
         self._presentations: dict[int, Presentation] = {}
         self._traffic: dict[int, Traffic] = {}
         self._ended = Traffic()
+        self._released = asyncio.Event()
+        self._released.set()
         # Workers outlive keepers and remember numbers: the clock never gives a later keeper the numbers of an earlier one.
         self._last_number = time.monotonic_ns()
 
@@ -140,6 +142,14 @@ class ChannelPublisher:
         self._notice = notice
         if self._loaded:
             self._broadcast(Maintain(notice))
+
+    def hold(self) -> None:
+        """Let `present` wait until `release`: workers that are not linked here still let visitors in."""
+        self._released.clear()
+
+    def release(self) -> None:
+        """Whoever lets visitors in is linked here."""
+        self._released.set()
 
     def close(self) -> None:
         """End all links."""
@@ -223,6 +233,7 @@ class ChannelPublisher:
 
     async def present(self, answer: ChallengeAnswer) -> None:
         """See `Publisher.present`."""
+        await self._released.wait()
         self._last_number += 1
         presentation = Presentation(self._last_number, answer)
         self._presentations[presentation.number] = presentation

@@ -25,6 +25,7 @@ from edge.config.schema import Config
 from edge.config.storage_setting import local_directory, server_of
 from edge.errors import ConfigError, StartError, StorageError
 from edge.net.listening import close_listeners, open_listeners
+from edge.storage.filesystem import FileSystemStorage
 from edge.storage.opening import open_storage, weaknesses
 
 __all__ = [
@@ -62,7 +63,7 @@ def find_complaints(config: Config) -> list[str]:
 def find_warnings(config: Config) -> list[str]:
     """What would go wrong if edge were started now, one sentence each."""
     storage = [*_storage(local_directory(config.storage)), *_server(config.storage)]
-    found = [*_ports(config), *_upstreams(config), *_ask(config), *storage, *_unreadable_directories(config)]
+    found = [*_ports(config), *_upstreams(config), *_ask(config), *storage, *unreadable_directories(config)]
     return list(dict.fromkeys(found))
 
 
@@ -125,6 +126,17 @@ def _storage(directory: str) -> Iterator[str]:
     existing = next(path for path in (Path(directory), *Path(directory).parents) if os.path.exists(path))  # noqa: PTH110  # False, not an error, below directories of others
     if not os.access(existing, os.W_OK | os.X_OK, effective_ids=True):
         yield f"storage {directory} cannot be written by this user: {existing} belongs to {_owner(existing)}"
+        return
+    try:
+        is_newer = FileSystemStorage(Path(directory)).is_newer()
+    except StorageError as error:
+        yield str(error)
+        return
+    if is_newer:
+        yield (
+            f"storage {directory} was written by a newer edge: what is in it is served, but no certificate is ordered or renewed;"
+            " upgrade edge, or choose another --storage"
+        )
 
 
 def _server(setting: str) -> Iterator[str]:
@@ -150,7 +162,7 @@ def _owner(path: Path) -> str:
         return f"user {uid}"
 
 
-def _unreadable_directories(config: Config) -> Iterator[str]:
+def unreadable_directories(config: Config) -> Iterator[str]:
     """Static directories are read by the workers, who may be somebody else than the user that starts edge."""
     if not config.user:
         return

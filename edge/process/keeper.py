@@ -21,7 +21,7 @@ from edge.process.channel_publisher import ChannelPublisher
 from edge.process.desk import Desk
 from edge.process.event_loop import new_event_loop
 from edge.process.maintenance import INTERVAL, MaintenanceWatch
-from edge.process.messages import Certified, Configure, Drain, Ready, ToKeeper, ToSupervisor, WorkerLink
+from edge.process.messages import Alive, Certified, Configure, Drain, Ready, Release, ToKeeper, ToSupervisor, WorkerLink
 from edge.process.metrics_page import MetricsPage
 from edge.process.purge import PurgeWatch
 from edge.process.service import Parts
@@ -36,25 +36,45 @@ log = get_logger("process")
 
 
 def run_keeper(
-    config: Config, supervisor: socket.socket, links: Mapping[int, socket.socket], parts: Parts, parent: int
+    config: Config,
+    supervisor: socket.socket,
+    links: Mapping[int, socket.socket],
+    parts: Parts,
+    parent: int,
+    beat: float = 0.0,
+    *,
+    held: bool = False,
 ) -> int:
-    """The whole life of a keeper process; the exit status. `links` lead to the workers that live already.
+    """The whole life of a keeper process; the exit status. `links` lead to the workers that live already. `beat`: seconds
+    between two signs of life, 0.0 for none. `held`: present no challenge before the supervisor says so.
 
     Raises: EdgeError when the manager cannot work.
     """
     settle_child(parent, None)
     loop = new_event_loop("asyncio")
-    loop.run_until_complete(_keep(config, supervisor, links, parts))
+    loop.run_until_complete(_keep(config, supervisor, links, parts, beat, held=held))
     return 0
 
 
-async def _keep(config: Config, supervisor: socket.socket, links: Mapping[int, socket.socket], parts: Parts) -> None:
+async def _keep(
+    config: Config,
+    supervisor: socket.socket,
+    links: Mapping[int, socket.socket],
+    parts: Parts,
+    beat: float,
+    *,
+    held: bool,
+) -> None:
     loop = asyncio.get_running_loop()
     publisher = ChannelPublisher(loop, config)
+    if held:
+        publisher.hold()
     for worker, sock in links.items():
         publisher.add_link(worker, sock)
     keeper = Keeper(config, publisher, supervisor, parts)
     loop.add_signal_handler(signal.SIGTERM, keeper.stop)
+    if beat:
+        keeper.beat(beat)
     await keeper.run()
     publisher.close()
 
@@ -94,6 +114,11 @@ class Keeper:
     def stop(self) -> None:
         """Make `run` end soon."""
         self._stopped.set()
+
+    def beat(self, seconds: float) -> None:
+        """Tell the supervisor, now and every so often, that this loop turns."""
+        self._supervisor.send(Alive())
+        asyncio.get_running_loop().call_later(seconds, self.beat, seconds)
 
     async def run(self) -> None:
         """Start the manager, say so, wait for the end, stop the manager. Raises: EdgeError when it cannot start."""
@@ -164,6 +189,8 @@ class Keeper:
                 self._publisher.add_link(worker, attachment)
             case Configure(config):
                 self._configure(config)
+            case Release():
+                self._publisher.release()
             case Drain():
                 self.stop()
 

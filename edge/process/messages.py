@@ -55,11 +55,23 @@ class ReopenLogs(Struct, frozen=True, tag="reopen-logs"):
     """To a worker: open the access log file anew, it has been rotated. (The keeper writes none.)"""
 
 
+class Release(Struct, frozen=True, tag="release"):
+    """To a keeper that was born into an upgrade: the old workers accept nothing any more, challenges may be presented."""
+
+
 # -- worker or keeper → supervisor ------------------------------------------------------------------------------------
 
 
 class Ready(Struct, frozen=True, tag="ready"):
     """The worker accepts connections, or the keeper has loaded everything it has on disk."""
+
+
+class Stopped(Struct, frozen=True, tag="stopped"):
+    """The worker accepts no more connections."""
+
+
+class Alive(Struct, frozen=True, tag="alive"):
+    """The event loop of this process turns. Sent only where a watchdog wants to know."""
 
 
 class Certified(Struct, frozen=True, tag="certified"):
@@ -145,8 +157,8 @@ class Served(Struct, frozen=True, tag="served"):
 
 
 ToWorker: TypeAlias = KeeperLink | Drain | Moved | ReopenLogs
-ToKeeper: TypeAlias = Configure | WorkerLink | Drain
-ToSupervisor: TypeAlias = Ready | Certified
+ToKeeper: TypeAlias = Configure | WorkerLink | Drain | Release
+ToSupervisor: TypeAlias = Ready | Certified | Stopped | Alive
 KeeperToWorker: TypeAlias = (
     ServeCertificate
     | DropCertificate

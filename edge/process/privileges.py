@@ -6,13 +6,13 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from msgspec import Struct
 
 from edge.errors import ConfigError
-from edge.process.prctl import forbid_new_privileges
+from edge.process.prctl import forbid_new_privileges, give_up_capabilities
 
 
 class Account(Struct, frozen=True):
@@ -63,6 +63,9 @@ def drop_privileges(account: Account | None) -> None:
         os.setgroups(account.groups)
         os.setresgid(account.gid, account.gid, account.gid)
         os.setresuid(account.uid, account.uid, account.uid)
+    if os.geteuid() != 0:
+        with suppress(PermissionError):  # a sandbox may forbid even this
+            give_up_capabilities()
     forbid_new_privileges()
 
 

@@ -76,6 +76,11 @@ class Service(Protocol):
     def answer_name(self, answer: NameAnswer) -> None:
         """There is no certificate for a name that was wanted, or none yet."""
 
+    @property
+    def work_directories(self) -> Sequence[str]:
+        """Directories of its own that it writes to, beside the log and the spool. Asked once, before `start`: a confined worker
+        reaches no others."""
+
     def maintain(self, notice: MaintenanceNotice | None) -> None:
         """Answer with this instead of asking applications, until it is None."""
 

@@ -12,6 +12,7 @@ import asyncio
 import os
 import signal
 import socket
+import tempfile
 from typing import Final
 
 from edge.certs.publisher import ChallengeAnswer
@@ -21,10 +22,12 @@ from edge.net.deadlines import TICK
 from edge.net.listening import ListeningSocket
 from edge.process.channel import Channel
 from edge.process.channel_on_loop import ChannelOnLoop
+from edge.process.confinement import confine_worker
 from edge.process.event_loop import new_event_loop
 from edge.process.generation import Generation
 from edge.process.messages import (
     Acknowledged,
+    Alive,
     AnswerName,
     CleanUpChallenge,
     Drain,
@@ -41,6 +44,7 @@ from edge.process.messages import (
     ServeCertificate,
     Served,
     SnapshotComplete,
+    Stopped,
     ToSupervisor,
     ToWorker,
     WantName,
@@ -63,15 +67,30 @@ log = get_logger("process")
 
 
 def run_worker(
-    generation: Generation, supervisor: socket.socket, parts: Parts, base_context: BaseContext, parent: int
+    generation: Generation,
+    supervisor: socket.socket,
+    parts: Parts,
+    base_context: BaseContext,
+    parent: int,
+    beat: float = 0.0,
+    spool: str = "",
 ) -> int:
-    """The whole life of a worker process; the exit status. Raises: EdgeError when the service cannot be made."""
+    """The whole life of a worker process; the exit status. `beat`: seconds between two signs of life, 0.0 for none.
+    `spool`: a directory for this and its siblings alone.
+
+    Raises: EdgeError when the service cannot be made.
+    """
     settle_child(parent, generation.account)
     config = generation.config
     loop = new_event_loop(config.loop)
     service = parts.make_service(config, generation.listeners, base_context, loop)
+    if spool:
+        tempfile.tempdir = spool
+    confine_worker(config, spool, service.work_directories)
     worker = Worker(loop, config, generation.listeners, service, supervisor)
     loop.add_signal_handler(signal.SIGTERM, worker.drain, config.drain_seconds)
+    if beat:
+        worker.beat(beat)
     loop.run_forever()
     service.close()
     return EXIT_OK
@@ -114,8 +133,14 @@ class Worker:
             self._service.begin_drain()
             for listener in self._listeners:
                 listener.sock.close()
+            self._supervisor.send(Stopped())
         self._drain_deadline = min(self._drain_deadline, deadline)
         self._leave_if_drained()
+
+    def beat(self, seconds: float) -> None:
+        """Tell the supervisor, now and every so often, that this loop turns."""
+        self._supervisor.send(Alive())
+        self._loop.call_later(seconds, self.beat, seconds)
 
     def _leave_if_drained(self) -> None:
         if self._drain_deadline is None:

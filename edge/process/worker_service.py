@@ -48,6 +48,7 @@ class WorkerService:
         requests: Callable[[], tuple[int, ...]],
         purge: Callable[[tuple[Purge, ...]], None] | None = None,
         desk: NameDesk | None = None,
+        work_directories: Sequence[str] = (),
     ) -> None:
         self._server = server
         self._listeners = listeners
@@ -61,6 +62,7 @@ class WorkerService:
         self._upstreams = upstreams
         self._requests = requests
         self._purge = purge
+        self.work_directories = work_directories
         self._handshakes: dict[int, str] = {}
         self._started = False
 

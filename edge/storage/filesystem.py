@@ -72,6 +72,11 @@ class FileSystemStorage:
     def __repr__(self) -> str:
         return f"<FileSystemStorage {self.root}>"
 
+    def is_newer(self) -> bool:
+        """Whether a later edge has written here, in a form that this one must not change. Raises: StorageError."""
+        version = self.load("VERSION")
+        return version is not None and _is_newer(version)
+
     # -- values --------------------------------------------------------------------------------------------------------
 
     def load(self, key: str) -> bytes | None:
@@ -221,7 +226,7 @@ class FileSystemStorage:
             make_directories(self.root)
             self._claim_root()
         version = self.load("VERSION")
-        if version is not None and (not _VERSION.fullmatch(version) or int(version) > FORMAT):
+        if version is not None and _is_newer(version):
             raise StorageError(
                 f"the storage {self.root} was written by a newer edge (VERSION is not {FORMAT} or less):"
                 " upgrade edge, or choose another --storage"
@@ -245,6 +250,10 @@ class FileSystemStorage:
                 f"{self.root} is open to other users and holds other files: choose an empty directory for --storage"
             )
         self.root.chmod(0o700)
+
+
+def _is_newer(version: bytes) -> bool:
+    return not _VERSION.fullmatch(version) or int(version) > FORMAT
 
 
 def _times(root: Path) -> Iterator[tuple[str, tuple[int, bool]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -13,6 +13,7 @@ from edge.cli.main import execute
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.schema import Config
 from edge.process.inspection import CertificateStatus
+from edge.process.pid_file import Supervised
 
 
 @dataclass
@@ -31,6 +32,7 @@ class FakeWorld:
     answer: Answer = field(default_factory=lambda: Answer(True, ("done",)))
     asked: list[tuple[Request, list[str]]] = field(default_factory=list)
     imports: list[tuple[str, tuple[str, str] | None, bool]] = field(default_factory=list)
+    units: dict[str, str] = field(default_factory=dict)
     purged: tuple[str, str] | None = None
     runs: bool = True
 
@@ -71,6 +73,18 @@ class FakeWorld:
         self.storage, self.notice = storage, None
         return was_on
 
+    def request_upgrade(self, storage: str) -> tuple[Supervised, Supervised]:
+        self.storage = storage
+        if self.failure:
+            raise self.failure
+        return Supervised(10, 1, "1.0"), Supervised(20, 2, "2.0")
+
+    def write_units(self, units: Mapping[str, str]) -> list[str]:
+        if self.failure:
+            raise self.failure
+        self.units = dict(units)
+        return [f"/etc/systemd/system/{name}" for name in units]
+
     def purge_cache(self, storage: str, site: str, pattern: str) -> bool:
         self.storage, self.purged = storage, (site, pattern)
         return self.runs
@@ -79,6 +93,7 @@ class FakeWorld:
         return Actions(
             run=self.run,
             find_complaints=lambda _config: self.complaints,
+            describe_machine=lambda _config: ["this machine"],
             find_warnings=lambda _config: self.warnings,
             read_certificates=self.read_certificates,
             ask_keeper=self.ask_keeper,
@@ -86,6 +101,8 @@ class FakeWorld:
             test_notices=self.test_notices,
             begin_maintenance=self.begin_maintenance,
             end_maintenance=self.end_maintenance,
+            request_upgrade=self.request_upgrade,
+            write_units=self.write_units,
             purge_cache=self.purge_cache,
         )
 

@@ -18,11 +18,15 @@ from edge.certs.requests import Answer
 from edge.cli.actions import Actions
 from edge.cli.main import execute
 from edge.process.inspection import CertificateStatus
+from edge.process.pid_file import Supervised
 from tests.certificates import make_certified_key
 
 SERVING = ("run", "check")
 
 EXAMPLE = CertificateStatus("example.com-0a1b2c3d", ("example.com",), "valid", "Let's Encrypt", in_use=True)
+
+SWITCHES = ("--write", "--socket-activation")
+"""Options without a value."""
 
 
 class ReadersMachine:
@@ -52,6 +56,9 @@ class ReadersMachine:
             arguments = [command, *self._certs(flags)]
         elif command == "maintenance":
             arguments = [command, *flags[:1], *self._here(flags[1:])]
+        elif command in ("install-service", "upgrade"):
+            switches = [word for word in flags if word in SWITCHES]
+            arguments = [command, *switches, *self._here([word for word in flags if word not in SWITCHES])]
         nothing = Actions(
             run=lambda config, reload: 0,
             find_warnings=lambda config: [],
@@ -61,6 +68,8 @@ class ReadersMachine:
             test_notices=lambda config: Answer(True, ()),
             begin_maintenance=lambda storage, notice: None,
             end_maintenance=lambda storage: True,
+            request_upgrade=lambda storage: (Supervised(1, 1, "1.0"), Supervised(2, 2, "2.0")),
+            write_units=list,
             purge_cache=lambda storage, site, pattern: True,
         )
         status = execute(arguments, nothing)

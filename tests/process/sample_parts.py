@@ -74,6 +74,10 @@ class SampleService:
         self.purges: tuple[Purge, ...] = ()
         self.watched: list[socket.socket] = []
 
+    @property
+    def work_directories(self) -> Sequence[str]:
+        return ()
+
     def status(self) -> dict[str, Any]:
         return {
             "pid": os.getpid(),

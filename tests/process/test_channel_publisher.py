@@ -198,6 +198,22 @@ def test_a_worker_that_joins_meanwhile_is_waited_for() -> None:
     play(scene)
 
 
+def test_nothing_is_presented_while_held() -> None:
+    """During an upgrade workers that are not linked here let visitors in, and the CA would ask one of them."""
+
+    async def scene(stage: Stage) -> None:
+        stage.publisher.hold()
+        worker = stage.join()
+        presenting = await stage.begin_present()
+        assert worker.heard() == []
+        stage.publisher.release()
+        await asyncio.sleep(0)
+        worker.acknowledge()
+        await presenting
+
+    play(scene)
+
+
 @pytest.mark.parametrize(("workers", "words"), [(0, "no worker is there"), (2, "2 workers did not confirm")])
 def test_silence_is_a_failure(workers: int, words: str) -> None:
     """No acknowledgement in time, or nobody to give one: the CA must not be told to look, and the answer is taken back."""

@@ -232,6 +232,20 @@ def test_links_and_devices_are_not_read(tmp_path: Path) -> None:
         storage.resolve("a/value")
 
 
+def test_a_sweep_lets_another_process_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A temporary name that becomes a value between being listed and being looked at is no error."""
+    (tmp_path / "~0123").touch()
+    lstat = Path.lstat
+
+    def too_late(path: Path) -> os.stat_result:
+        path.rename(tmp_path / "value")
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", too_late)
+    sweep(tmp_path, float("inf"))
+    assert (tmp_path / "value").is_file()
+
+
 def test_the_remains_of_a_crash_are_swept(tmp_path: Path) -> None:
     """Temporary names older than the lifetime go at the next start; younger ones may belong to a living process."""
     storage = prepared(tmp_path)

@@ -107,6 +107,8 @@ class Claims:
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except OSError:
+    except ProcessLookupError:
         return False
+    except PermissionError:  # a confined worker may signal nobody; that there is somebody is the answer
+        return True
     return True

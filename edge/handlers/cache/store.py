@@ -53,6 +53,11 @@ class CacheStore:
         self._purged_at = 0.0
         self._problem = ""
 
+    @property
+    def directory(self) -> str:
+        """Where its files are."""
+        return self._directory
+
     def __repr__(self) -> str:
         return f"<CacheStore {self._directory} {self._index.total}/{self._limit}>"
 
