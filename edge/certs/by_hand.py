@@ -16,7 +16,7 @@ from edge.certs.issuer import AccountHolder, IssueFailed
 from edge.certs.ledger import Entry, Event, Ledger
 from edge.certs.messages import in_words, utc
 from edge.certs.renewal import Urgency, urgency
-from edge.certs.requests import Answer, ChangeAccount, LookAgain, Reason, Renew, Request, Revoke
+from edge.certs.requests import Answer, ChangeAccount, Deed, LookAgain, Reason, Renew, Revoke
 from edge.certs.store import CertificateStore, Stored
 from edge.errors import CertificateError, StorageError
 from edge.storage.contract import Storage
@@ -39,7 +39,7 @@ class ByHand:
         self._ledger = ledger
         self._now = wall_clock
 
-    async def perform(self, request: Request) -> Answer:
+    async def perform(self, request: Deed) -> Answer:
         """Do it; returns when it is done or has failed. Never raises for what a CA or a disk does."""
         try:
             match request:

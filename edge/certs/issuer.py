@@ -40,11 +40,11 @@ class ErrorClass(StrEnum):
 class IssueFailed(CertificateError):
     """One attempt failed.
 
-    `phase` is the word an operator sees: account, order, challenge, finalize, download, check, save. `detail` is the cause in
-    words, stripped of control characters and capped at 500 characters. `retry_after` is a POSIX time before which the CA
-    does not want to be asked (already corrected for clock skew), or None. `hint` says what to do, or is "". `order_is_dead`
-    tells the manager to drop the journal entry's order URL. `is_shared`: the wait until `retry_after` concerns every certificate
-    of this CA.
+    `phase` is the word an operator sees: preflight, account, order, challenge, finalize, download, check, save. `detail` is the
+    cause in words, stripped of control characters and capped at 500 characters. `retry_after` is a POSIX time before which the
+    CA does not want to be asked (already corrected for clock skew), or None. `hint` says what to do, or is "". `order_is_dead`
+    tells the manager to drop the journal entry's order URL. `is_shared`: the wait until `retry_after` concerns every
+    certificate of this CA.
     """
 
     def __init__(

@@ -20,6 +20,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from edge.certs.authority import Authority
 from edge.certs.by_hand import ByHand
 from edge.certs.certificate_task import CertificateTask
+from edge.certs.doctor.visit import Patient, visit
 from edge.certs.follower import Follower
 from edge.certs.housekeeping import retire_unused
 from edge.certs.identifiers import CertificateSpec, is_shallow_wildcard, plan_certificates
@@ -35,7 +36,7 @@ from edge.certs.pacing import Bucket, OrderGate
 from edge.certs.placeholder import REFRESHED_AFTER
 from edge.certs.publisher import Publisher
 from edge.certs.record import CertificateRecord
-from edge.certs.requests import Answer, Request
+from edge.certs.requests import Answer, Examine, Request
 from edge.certs.served import ServedNames
 from edge.certs.status import CertificateStatus, own_status, status_of_record
 from edge.certs.store import CertificateStore
@@ -145,7 +146,14 @@ class Manager:
 
     async def perform(self, request: Request) -> Answer:
         """What an operator asks for; see `requests`."""
+        if isinstance(request, Examine):
+            return await self._examine(request.name)
         return await self._by_hand.perform(request)
+
+    async def _examine(self, name: str) -> Answer:
+        issuers = [authority.issuer for authority in self._public]
+        patient = Patient.of(name, self._config)
+        return await visit(patient, issuers, self._publisher, self._storage, self._ledger, self._now())
 
     def statuses(self) -> list[CertificateStatus]:
         """Every certificate that is asked for, the operator's own among them, as it is now."""

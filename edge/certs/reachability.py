@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
+from collections.abc import Awaitable
 from ipaddress import ip_address
 
 from edge.certs.publisher import HTTP01, Publisher
@@ -23,6 +24,9 @@ MOST_ADDRESSES = 8
 
 LONGEST_REPLY = 4096
 
+HERE = "leads to this edge"
+"""The good end of the sentence."""
+
 
 async def observe(name: str, publisher: Publisher, port: int = 80) -> str:
     """One sentence about each address of `name`, or "" when there is nothing to say (a wildcard, no plain HTTP, no worker)."""
@@ -35,8 +39,8 @@ async def observe(name: str, publisher: Publisher, port: int = 80) -> str:
     except CertificateError:
         return ""
     try:
-        addresses = await _addresses(name)
-        seen = await asyncio.gather(*(_look(address, port, answer) for address in addresses))
+        addresses = await addresses_of(name)
+        seen = await asyncio.gather(*(look(address, port, answer) for address in addresses))
     finally:
         publisher.clean_up(answer)
     if not addresses:
@@ -44,7 +48,8 @@ async def observe(name: str, publisher: Publisher, port: int = 80) -> str:
     return "seen from here: " + "; ".join(f"{address} {what}" for address, what in zip(addresses, seen, strict=True))
 
 
-async def _addresses(name: str) -> list[str]:
+async def addresses_of(name: str) -> list[str]:
+    """IPv4 and IPv6 addresses as this host finds them; [] for none."""
     if is_address(name):
         return [name]
     loop = asyncio.get_running_loop()
@@ -56,18 +61,23 @@ async def _addresses(name: str) -> list[str]:
     return list(dict.fromkeys(str(ip_address(entry[4][0])) for entry in found))[:MOST_ADDRESSES]
 
 
-async def _look(address: str, port: int, answer: HTTP01) -> str:
-    """What a request to this address meets, as the end of a sentence."""
+async def look(address: str, port: int, answer: HTTP01) -> str:
+    """What a request for the answer at this address meets, as the end of a sentence; `HERE` when it comes back."""
+    return await end_of_sentence(port, answer.key_authorization.encode(), _fetch(address, port, answer))
+
+
+async def end_of_sentence(port: int, expected: bytes, reply: Awaitable[bytes]) -> str:
+    """Await a reply for `TIMEOUT` seconds, and say who gave it: this edge if it contains `expected`."""
     try:
         async with asyncio.timeout(TIMEOUT):
-            reply = await _fetch(address, port, answer)
+            received = await reply
     except TimeoutError:
         return f"does not answer on port {port}"
     except ConnectionRefusedError:
         return f"refuses connections on port {port}"
     except OSError as exc:
         return f"cannot be reached ({(exc.strerror or 'error').lower()})"
-    return "leads to this edge" if answer.key_authorization.encode() in reply else "leads to another server"
+    return HERE if expected in received else "leads to another server"
 
 
 async def _fetch(address: str, port: int, answer: HTTP01) -> bytes:

@@ -49,7 +49,16 @@ class LookAgain(Struct, frozen=True, tag="look-again"):
     """Certificates have been put into the storage: serve those that are better than what is served."""
 
 
-Request: TypeAlias = Renew | Revoke | ChangeAccount | LookAgain
+class Examine(Struct, frozen=True, tag="examine"):
+    """Tell what an order for this name would meet; order nothing."""
+
+    name: str
+
+
+Deed: TypeAlias = Renew | Revoke | ChangeAccount | LookAgain
+"""What changes something."""
+
+Request: TypeAlias = Deed | Examine
 
 
 class Answer(Struct, frozen=True):

@@ -68,6 +68,13 @@ def ask_keeper(storage: str, request: Request, arguments: Sequence[str]) -> Answ
     return ask(storage, request, edge_command(arguments))
 
 
+def examine(config: Config, name: str) -> Answer:
+    """Look at all that an order for a name needs. Raises: StorageError."""
+    from edge.process.doctor import examine as look  # noqa: PLC0415
+
+    return look(config, name)
+
+
 def import_certificates(config: Config, directory: str, pair: tuple[str, str] | None, dry_run: bool) -> Answer:
     """Take over what others have. Raises: StorageError."""
     from edge.process.importing import import_certificates as take_over  # noqa: PLC0415
@@ -127,6 +134,7 @@ class Actions:
     find_warnings: Callable[[Config], list[str]] = find_warnings
     read_certificates: Callable[[str], list[CertificateStatus]] = read_certificates
     ask_keeper: Callable[[str, Request, Sequence[str]], Answer] = ask_keeper
+    examine: Callable[[Config, str], Answer] = examine
     import_certificates: Callable[[Config, str, tuple[str, str] | None, bool], Answer] = import_certificates
     test_notices: Callable[[Config], Answer] = test_notices
     begin_maintenance: Callable[[str, MaintenanceNotice], None] = begin_maintenance

@@ -16,6 +16,7 @@ import click
 from edge.cli.actions import Actions
 from edge.cli.cache import cache
 from edge.cli.certs import certs
+from edge.cli.doctor import doctor
 from edge.cli.grouped_help import SETTINGS, GroupedCommand
 from edge.cli.install_service import install_service
 from edge.cli.maintenance import maintenance
@@ -95,6 +96,7 @@ def check(actions: Actions, flags: Flags) -> int:
 
 
 command_line.add_command(certs)
+command_line.add_command(doctor)
 command_line.add_command(maintenance)
 command_line.add_command(upgrade)
 command_line.add_command(install_service)

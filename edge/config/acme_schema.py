@@ -140,6 +140,10 @@ class Acme(Struct, frozen=True):
     dns: DNS | None = None
     """None: names are proved by the listeners alone, so no wildcards."""
 
+    public_resolvers: tuple[Endpoint, ...] | None = None
+    """Asked what the internet sees of a name, before its first order and by `edge doctor`; None: well-known ones, for CAs that
+    are not private; empty: nobody is asked."""
+
     @property
     def authorities(self) -> tuple[CA, ...]:
         """All CAs, the preferred one first."""

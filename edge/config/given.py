@@ -103,6 +103,7 @@ class RawSettings(Struct, frozen=True):
     acme_dns: RawTable | None = None
     acme_fallback: tuple[RawTable, ...] = ()
     acme_staging: Given[str] | None = None
+    public_resolvers: tuple[Given[str], ...] = ()
     eab: dict[str, Given[Any]] = {}
     on_demand: RawTable | None = None
     notify_command: Given[Any] | None = None

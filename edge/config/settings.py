@@ -11,6 +11,7 @@ from typing import Any, Final, get_args, get_type_hints
 
 from edge.config.ca_settings import parse_directory, resolve_external_account, resolve_fallback
 from edge.config.dns_settings import resolve_dns
+from edge.config.endpoint import Endpoint, parse_name_server
 from edge.config.files import certificate_file, log_file
 from edge.config.given import Complaints, Number, RawSettings
 from edge.config.networks import parse_trusted
@@ -108,7 +109,18 @@ def resolve_acme(raw: RawSettings, environ: Mapping[str, str], complaints: Compl
         staging=complaints.attempt_or(raw.acme_staging, parse_directory, default.staging),
         fallback=resolve_fallback(raw, environ, complaints),
         dns=resolve_dns(raw.acme_dns, environ, complaints),
+        public_resolvers=resolve_public_resolvers(raw, complaints),
     )
+
+
+def resolve_public_resolvers(raw: RawSettings, complaints: Complaints) -> tuple[Endpoint, ...] | None:
+    """Addresses, none for `off`, None when the file does not say."""
+    if not raw.public_resolvers:
+        return None
+    if [each.value for each in raw.public_resolvers] == ["off"]:
+        return ()
+    parsed = (complaints.attempt(each, parse_name_server) for each in raw.public_resolvers)
+    return tuple(each for each in parsed if each is not None)
 
 
 def parse_email(text: str) -> str:

@@ -48,7 +48,7 @@ SINGLE_KEYS: Final = ("cert", "key", "balance", "health", "hold_seconds", "upstr
 WHOLE: Final = ("on_demand",)
 """Tables that stay together, because their keys mean nothing one by one."""
 
-LISTS: Final = (("listen", "bind"), ("listen", "trusted_proxies"))
+LISTS: Final = (("listen", "bind"), ("listen", "trusted_proxies"), ("acme", "public_resolvers"))
 """Keys outside sites that hold one value or several."""
 
 LIKENESS: Final = 0.6

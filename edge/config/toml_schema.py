@@ -135,6 +135,10 @@ class AcmeTable(Struct, frozen=True):
     """Directory URL of the CA's test system. After two failed validations proofs are tried there first, where failures do not
     count. Default: that of Let's Encrypt for Let's Encrypt, else none."""
 
+    public_resolvers: str | list[str] | UnsetType = UNSET
+    """Addresses of resolvers that tell what the internet sees of a name, asked before its first order and by `edge doctor`.
+    Default: 1.1.1.1, 8.8.8.8, 9.9.9.9; for a CA with a `ca_file` only if named here. `"off"` asks nobody."""
+
     eab_kid: str | UnsetType = UNSET
     """Key identifier of the external account that some CAs want (ZeroSSL, Google, Actalis …)."""
 

@@ -19,6 +19,8 @@ from edge.certs.acme.issuer import AcmeIssuer
 from edge.certs.dns.build import build_persistent, build_records
 from edge.certs.dns.persist import PersistentProof
 from edge.certs.dns.records import DNSRecords
+from edge.certs.doctor.checkup import Checkup
+from edge.certs.doctor.questions import PUBLIC_RESOLVERS, Questions
 from edge.certs.issuer import Issuer
 from edge.certs.local_ca import LocalIssuer
 from edge.certs.manager import Manager
@@ -216,21 +218,35 @@ def build_manager(config: Config, publisher: Publisher) -> Manager:
         config,
         storage,
         publisher,
-        public=partial(_public_issuers, storage),
+        public=partial(public_issuers, storage),
         local=LocalIssuer(storage, time.time),
         nodes=nodes,
         copies=copies,
     )
 
 
-def _public_issuers(storage: Storage, acme: Acme) -> list[Issuer]:
+def public_issuers(storage: Storage, acme: Acme) -> list[Issuer]:
+    """One for each CA of the configuration, the preferred one first."""
     records = build_records(acme.dns, storage, time.time) if acme.dns else None
     persistent = build_persistent(acme.dns, time.time)
-    return [_public_issuer(storage, ca, acme.email, records, persistent) for ca in acme.authorities]
+    checkup = build_checkup(acme)
+    return [_public_issuer(storage, ca, acme.email, records, persistent, checkup) for ca in acme.authorities]
+
+
+def build_checkup(acme: Acme) -> Checkup:
+    """What looks at names before an order; nothing is asked before."""
+    resolvers = PUBLIC_RESOLVERS if acme.public_resolvers is None else acme.public_resolvers
+    questions = Questions(resolvers) if resolvers else None
+    return Checkup(questions, time.time, even_private=acme.public_resolvers is not None)
 
 
 def _public_issuer(
-    storage: Storage, ca: CA, email: str, records: DNSRecords | None, persistent: PersistentProof
+    storage: Storage,
+    ca: CA,
+    email: str,
+    records: DNSRecords | None,
+    persistent: PersistentProof,
+    checkup: Checkup,
 ) -> AcmeIssuer:
     directory = ca.staging or STAGING.get(ca.directory, "")
     staging = AcmeIssuer(directory, storage, ca_file=ca.ca_file, records=records) if directory else None
@@ -244,4 +260,5 @@ def _public_issuer(
         persistent=persistent,
         staging=staging,
         observe=observe,
+        checkup=checkup,
     )

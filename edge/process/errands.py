@@ -30,6 +30,7 @@ __all__ = [
     "Renew",
     "Request",
     "Revoke",
+    "ask_if_running",
     "ask_keeper",
     "edge_command",
     "tell_keeper",
@@ -54,6 +55,12 @@ def ask_keeper(setting: str, request: Request, command: Sequence[str]) -> Answer
             return _ask(storage, request)
     with _edge_running(command, lambda: not _is_alone(storage)), open_as_owner(setting) as storage:
         return _ask(storage, request)
+
+
+def ask_if_running(setting: str, request: Request) -> Answer | None:
+    """What became of the request; None when no edge runs. Raises: ConfigError, StorageError."""
+    with open_as_owner(setting) as storage:
+        return None if _is_alone(storage) else _ask(storage, request)
 
 
 def tell_keeper(setting: str) -> bool:

@@ -35,6 +35,7 @@ class FakeWorld:
     units: dict[str, str] = field(default_factory=dict)
     purged: tuple[str, str] | None = None
     runs: bool = True
+    examined: str = ""
 
     def run(self, config: Config, reload: Callable[[], Config]) -> int:
         self.configs.append(config)
@@ -52,6 +53,11 @@ class FakeWorld:
     def ask_keeper(self, storage: str, request: Request, arguments: Sequence[str]) -> Answer:
         self.storage = storage
         self.asked.append((request, list(arguments)))
+        return self.answer
+
+    def examine(self, config: Config, name: str) -> Answer:
+        self.configs.append(config)
+        self.examined = name
         return self.answer
 
     def import_certificates(
@@ -97,6 +103,7 @@ class FakeWorld:
             find_warnings=lambda _config: self.warnings,
             read_certificates=self.read_certificates,
             ask_keeper=self.ask_keeper,
+            examine=self.examine,
             import_certificates=self.import_certificates,
             test_notices=self.test_notices,
             begin_maintenance=self.begin_maintenance,

@@ -95,6 +95,13 @@ class Accounts:
         self._writer = storage
         """What changes are made through: fenced while the lock is held."""
 
+    def known_url(self) -> str | None:
+        """The account's URL as stored, "" when there is no account yet, None when only the CA knows it. Raises: StorageError."""
+        record = self._load_record()
+        if record is not None:
+            return record.url
+        return "" if self._storage.load(f"{self.directory}/key.pem") is None else None
+
     async def open(self, conversation: Conversation) -> JWK:
         """Make the conversation sign with the account, registering it first if need be; returns its key.
 

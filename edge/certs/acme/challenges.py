@@ -43,15 +43,25 @@ class Experience(Struct, frozen=True):
 def answerable_kinds(
     authorization: Authorization, wanted: ChallengeKind, listeners: Set[str], *, has_dns: bool
 ) -> frozenset[str]:
-    """The kinds that may be answered for one name; `listeners` are those that the listening sockets can.
+    """The kinds that may be answered for one name; `listeners` are those that the listening sockets can."""
+    identifier = authorization.identifier
+    return usable_kinds(
+        wanted, listeners, is_wildcard=bool(authorization.wildcard), is_address=identifier.type == "ip", has_dns=has_dns
+    )
+
+
+def usable_kinds(
+    wanted: ChallengeKind, listeners: Set[str], *, is_wildcard: bool, is_address: bool, has_dns: bool
+) -> frozenset[str]:
+    """The same for a name that no CA has been asked about yet.
 
     A wildcard is proved by DNS alone and an address never is (RFC 8738 §7); for host names the operator's word counts."""
-    if wanted == "dns-persist-01" and authorization.identifier.type != "ip":
+    if wanted == "dns-persist-01" and not is_address:
         return frozenset({wanted})
     by_dns = frozenset({"dns-01"} if has_dns else ())
-    if authorization.wildcard:
+    if is_wildcard:
         return by_dns
-    if wanted == "auto" or (wanted.startswith("dns-") and authorization.identifier.type == "ip"):
+    if wanted == "auto" or (wanted.startswith("dns-") and is_address):
         return frozenset(listeners)
     return by_dns if wanted == "dns-01" else frozenset(listeners) & {wanted}
 

@@ -13,6 +13,7 @@ from josepy.jwk import JWK
 from edge.certs.acme.account import Accounts
 from edge.certs.acme.attempt import Attempt, within
 from edge.certs.acme.certificate_id import certificate_id
+from edge.certs.acme.challenges import usable_kinds
 from edge.certs.acme.conversation import Conversation
 from edge.certs.acme.limits import Limits
 from edge.certs.acme.memory import ChallengeMemory
@@ -28,9 +29,12 @@ from edge.certs.acme.threads import call
 from edge.certs.acme.urls import authority_of
 from edge.certs.dns.persist import PersistentProof
 from edge.certs.dns.records import DNSRecords
+from edge.certs.doctor.checkup import Case, Checkup
+from edge.certs.doctor.finding import Finding
 from edge.certs.issuer import ErrorClass, IssueFailed, Journal, Progress, RenewalAnswer
 from edge.certs.publisher import Publisher
 from edge.config.acme_schema import USUAL, CertificateOptions, ExternalAccount
+from edge.config.names import is_address
 from edge.storage.contract import Storage
 from edge.telemetry.logs import get_logger
 
@@ -61,7 +65,8 @@ class AcmeIssuer:
     `ca_file` adds a trust root for the directory's own TLS; `external_account` binds a new account to one made on the CA's web
     site; `records` put proofs into DNS, and without them there are no wildcards; `persistent` waits for records that the
     operator makes; `staging` is the CA's test system;
-    `observe` looks at a name that was not validated. Several attempts may run at once. Not shared between event loops.
+    `observe` looks at a name that was not validated, `checkup` at names that are ordered for the first time. Several attempts
+    may run at once. Not shared between event loops.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class AcmeIssuer:
         persistent: PersistentProof | None = None,
         staging: AcmeIssuer | None = None,
         observe: Observe | None = None,
+        checkup: Checkup | None = None,
         limits: Limits | None = None,
         wall_clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -87,6 +93,7 @@ class AcmeIssuer:
         self._persistent = persistent
         self._staging = staging
         self._observe = observe
+        self._checkup = checkup
         self._limits = limits or Limits()
         self._wall_clock = wall_clock
         self._sleep = sleep
@@ -120,6 +127,8 @@ class AcmeIssuer:
         ):
             progress("account")
             await conversation.start(self._directory_url)
+            if self._checkup and replaces is None and not journal.order_url:
+                await self._checkup.preflight(names, self._case(conversation, publisher, options))
             key = await self._accounts.open(conversation)
             prover = self._prover(conversation, key, publisher, options)
             predecessor = certificate_id(replaces) if replaces and conversation.directory.renewal_info else ""
@@ -129,6 +138,28 @@ class AcmeIssuer:
             except IssueFailed as exc:
                 await self._enrich(exc, names, publisher)
                 raise
+
+    async def examine(self, name: str, publisher: Publisher, options: CertificateOptions) -> list[Finding]:
+        """What an order for this name would meet. Asks the CA for its directory only. Raises: IssueFailed, StorageError."""
+        if self._checkup is None:
+            return []
+        async with self._talk() as conversation:
+            await conversation.start(self._directory_url)
+            case = self._case(conversation, publisher, options)
+        return await self._checkup.examine(name, case, publisher)
+
+    def _case(self, conversation: Conversation, publisher: Publisher, options: CertificateOptions) -> Case:
+        def methods(name: str) -> frozenset[str]:
+            return usable_kinds(
+                options.challenge,
+                publisher.challenge_kinds(),
+                is_wildcard=name.startswith("*."),
+                is_address=is_address(name),
+                has_dns=self._records is not None,
+            )
+
+        identities, account = conversation.directory.caa_identities, self._accounts.known_url()
+        return Case(self.name, identities, account, methods, is_private=bool(self._ca_file), skew=conversation.skew)
 
     async def rehearse(
         self, names: tuple[str, ...], publisher: Publisher, *, options: CertificateOptions = USUAL

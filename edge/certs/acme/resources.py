@@ -37,6 +37,16 @@ class Directory(Struct, frozen=True, rename="camel"):
         offered = self.meta.get("profiles") if isinstance(self.meta, dict) else None
         return frozenset(offered) if isinstance(offered, dict) else frozenset()
 
+    @property
+    def caa_identities(self) -> frozenset[str]:
+        """What CAA records may call the CA (RFC 8555 §7.1.1); empty when it does not say."""
+        named = self.meta.get("caaIdentities") if isinstance(self.meta, dict) else None
+        return (
+            frozenset(each.lower() for each in named if isinstance(each, str))
+            if isinstance(named, list)
+            else frozenset()
+        )
+
 
 class Identifier(Struct, frozen=True):
     """A name that a certificate is for; `type` is "dns" or "ip"."""
