@@ -37,6 +37,7 @@ from edge.certs.placeholder import REFRESHED_AFTER
 from edge.certs.publisher import Publisher
 from edge.certs.record import CertificateRecord
 from edge.certs.requests import Answer, Examine, Request
+from edge.certs.revocation_watch import Fetch, RevocationWatch
 from edge.certs.served import ServedNames
 from edge.certs.status import CertificateStatus, own_status, status_of_record
 from edge.certs.store import CertificateStore
@@ -61,7 +62,8 @@ class Manager:
 
     `public` makes the issuers for the CAs of a configuration, the preferred one first; `local` is the issuer for names that no
     public CA certifies. All names MUST be stable: a certificate from an issuer with another name is replaced. `nodes`
-    stands for the other machines that use the storage, `copies` keeps what is served where it is not on this machine.
+    stands for the other machines that use the storage, `copies` keeps what is served where it is not on this machine;
+    `fetch_list` gets revocation lists, which nobody looks at without it.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Manager:
         local: Issuer,
         nodes: Nodes | None = None,
         copies: Storage | None = None,
+        fetch_list: Fetch | None = None,
         wall_clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
     ) -> None:
@@ -82,6 +85,7 @@ class Manager:
         self._publisher: Publisher = nodes or publisher
         self._nodes = nodes
         self._copies = copies
+        self._fetch_list = fetch_list
         self._follower = Follower(storage, self._others_changed)
         self._make_public = public
         self._public = self._authorities(config.acme)
@@ -111,6 +115,8 @@ class Manager:
         self._keep(self._watch_own())
         self._open_pool()
         self._keep(self._follower.run())
+        if self._fetch_list:
+            self._keep(RevocationWatch(self._tasks.values, self._fetch_list, self._ledger, self._now).run())
         if self._nodes:
             self._keep(self._nodes.run())
 

@@ -22,6 +22,7 @@ from edge.certs.dns.records import DNSRecords
 from edge.certs.doctor.checkup import Checkup
 from edge.certs.doctor.questions import PUBLIC_RESOLVERS, Questions
 from edge.certs.issuer import Issuer
+from edge.certs.list_fetching import fetch_list
 from edge.certs.local_ca import LocalIssuer
 from edge.certs.manager import Manager
 from edge.certs.nodes import Nodes
@@ -222,6 +223,7 @@ def build_manager(config: Config, publisher: Publisher) -> Manager:
         local=LocalIssuer(storage, time.time),
         nodes=nodes,
         copies=copies,
+        fetch_list=fetch_list,
     )
 
 

@@ -7,7 +7,7 @@ import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from cryptography import x509
@@ -139,6 +139,7 @@ class FakeCA:
     lifetime: float = 90 * 86400.0
     backdated: float = 0.0
     name: str = "Fake CA"
+    list_url: str = ""
     orders: dict[str, Order] = field(default_factory=dict)
     signed_at: list[float] = field(default_factory=list)
 
@@ -163,14 +164,33 @@ class FakeCA:
         now = self.clock()
         self.signed_at.append(now)
         san = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        leaf = (
+        builder = (
             self._builder(x509.Name([]), now - self.backdated, now - self.backdated + self.lifetime)
             .issuer_name(self.title)
             .public_key(request.public_key())
             .add_extension(san, critical=True)
-            .sign(self.key, hashes.SHA256())
         )
-        return leaf.public_bytes(Encoding.PEM) + self.intermediate
+        if self.list_url:
+            builder = builder.add_extension(self._distribution_point(), critical=False)
+        return builder.sign(self.key, hashes.SHA256()).public_bytes(Encoding.PEM) + self.intermediate
+
+    def _distribution_point(self) -> x509.CRLDistributionPoints:
+        place = x509.UniformResourceIdentifier(self.list_url)
+        return x509.CRLDistributionPoints([x509.DistributionPoint([place], None, None, None)])
+
+    def revocation_list(
+        self, *serials: str, age: float = 0.0, scope: x509.IssuingDistributionPoint | None = None
+    ) -> bytes:
+        """A signed list, made `age` seconds ago and valid for a week; `scope` None is the place that leaves name."""
+        made = datetime.fromtimestamp(self.clock() - age, UTC)
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self.title)
+        builder = builder.last_update(made).next_update(made + timedelta(days=7))
+        scope = scope or issuing_point(self.list_url)
+        for serial in serials:
+            entry = x509.RevokedCertificateBuilder().serial_number(int(serial, 16)).revocation_date(made)
+            entry = entry.add_extension(x509.CRLReason(x509.ReasonFlags.superseded), critical=False)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.add_extension(scope, critical=True).sign(self.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
     def _builder(self, subject: x509.Name, start: float, end: float) -> x509.CertificateBuilder:
         return (
@@ -190,6 +210,12 @@ class FakeCA:
             .sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
             .public_bytes(Encoding.PEM)
         )
+
+
+def issuing_point(url: str, *, only_ca: bool = False, indirect: bool = False) -> x509.IssuingDistributionPoint:
+    """Where a list says that it belongs."""
+    place = [x509.UniformResourceIdentifier(url)] if url else None
+    return x509.IssuingDistributionPoint(place, None, not only_ca, only_ca, None, indirect, False)
 
 
 class ScriptedIssuer:

@@ -7,6 +7,7 @@ import random
 
 from edge.certs.local_ca import LocalIssuer
 from edge.certs.manager import Manager
+from edge.certs.revocation_watch import Fetch
 from edge.config.schema import Acme, Config, Site
 from tests.certs.fakes import FakeCA, MemoryStorage, RecordingPublisher, ScriptedIssuer
 from tests.certs.virtual_time import WallClock
@@ -30,6 +31,7 @@ class World:
         self.fallback: list[ScriptedIssuer] = []
         self.config = config_for(*(names or ("example.com",)))
         self.issuers_made: list[Acme] = []
+        self.fetch_list: Fetch | None = None
         self.new_process()
 
     def new_process(self) -> None:
@@ -41,6 +43,7 @@ class World:
             self.publisher,
             public=self._make_issuer,
             local=LocalIssuer(self.storage, self.clock),
+            fetch_list=self.fetch_list,
             wall_clock=self.clock,
             rng=random.Random(7),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from cryptography import x509
 from edge.certs.acme.issuer import AcmeIssuer
 from edge.certs.acme.rehearsing import Deactivation
 from edge.certs.chain import read_leaf
+from edge.certs.doctor.checkup import Checkup
 from edge.certs.issuer import ErrorClass, IssueFailed
 from edge.certs.publisher import HTTP01, TLSALPN01, Publisher
-from edge.config.acme_schema import ExternalAccount
+from edge.config.acme_schema import USUAL, ExternalAccount
 from edge.config.secret import Secret
 from edge.storage.filesystem import FileSystemStorage
 from tests.certs.acme.fakes import Crash, FakeJournal, FakePublisher, general_name
+from tests.certs.doctor.public_dns import PublicDNS
 from tests.pebble import Pebble
 from tests.pebble.server import PROFILES
 
@@ -441,3 +444,43 @@ def test_a_deactivated_account_is_never_made_again(pebble: Pebble, tmp_path: Pat
         asyncio.run(issue(pebble, issuer_for(pebble, tmp_path / "s"), FakeJournal(("a.test",)), FakePublisher()))
     assert caught.value.error_class is ErrorClass.ACCOUNT
     assert (directory / "account.json").read_bytes() == before
+
+
+def test_a_first_order_that_is_certain_to_fail_is_not_made(pebble: Pebble, tmp_path: Path) -> None:
+    """Nothing but the directory is asked for; an order that exists is resumed, a certificate that exists renewed without it."""
+    with PublicDNS() as dns:
+        dns.records["a.test", "A"] = ["127.0.0.1"]
+        checkup = Checkup(dns.questions, time.time, even_private=True)
+
+        async def main() -> None:
+            orders = pebble.requests(NEW_ORDER)
+            issuer = issuer_for(pebble, tmp_path, checkup=checkup)
+            journal = FakeJournal(("gone.test",))
+            with pytest.raises(IssueFailed) as caught:
+                await issue(pebble, issuer, journal, FakePublisher(), names=("gone.test",))
+            assert (caught.value.phase, caught.value.error_class) == ("preflight", ErrorClass.DNS)
+            assert (pebble.requests(NEW_ORDER), journal.said) == (orders, ["account"])
+            first = await issue(pebble, issuer, FakeJournal(("a.test",)), FakePublisher())
+            del dns.records["a.test", "A"]
+            again = FakeJournal(("a.test",))
+            assert_issued(await issue(pebble, issuer, again, FakePublisher(), replaces=first), again, ("a.test",))
+
+        asyncio.run(main())
+
+
+def test_the_doctor_asks_for_the_directory_only(pebble: Pebble, tmp_path: Path) -> None:
+    """No account, no order; a CA that does not say its name cannot be judged by CAA records."""
+    with PublicDNS() as dns:
+        dns.records["a.test", "A"] = ["127.0.0.1"]
+        issuer = issuer_for(pebble, tmp_path, checkup=Checkup(dns.questions, time.time, even_private=True))
+
+        async def main() -> list[str]:
+            orders, accounts = pebble.requests(NEW_ORDER), pebble.requests("/sign-me-up")
+            findings = await issuer.examine("a.test", FakePublisher(), USUAL)
+            await issuer.close()
+            assert (pebble.requests(NEW_ORDER), pebble.requests("/sign-me-up")) == (orders, accounts)
+            return [str(finding) for finding in findings]
+
+        told = asyncio.run(main())
+        assert told[0] == "ok       addresses: a.test is 127.0.0.1 for public resolvers"
+        assert any(line.startswith("ok       clock") for line in told)
