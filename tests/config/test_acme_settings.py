@@ -42,6 +42,17 @@ def test_signed_updates(tmp_path: Path) -> None:
     assert (dns.resolvers, dns.propagation_timeout) == ((Endpoint("::1"),), 0.0)
 
 
+def test_public_resolvers(tmp_path: Path) -> None:
+    """Well-known ones unless some are named, or nobody is to be asked."""
+
+    def given(text: str) -> tuple[Endpoint, ...] | None:
+        return load_text(tmp_path, f'[[site]]\nnames = "a.test"\n[acme]\n{text}\n').acme.public_resolvers
+
+    assert given("") is None
+    assert given('public_resolvers = "off"') == ()
+    assert given('public_resolvers = ["192.0.2.1", "[::1]:5353"]') == (Endpoint("192.0.2.1"), Endpoint("::1", 5353))
+
+
 def test_a_program(tmp_path: Path) -> None:
     """By a path from the file's directory with arguments, or a word on the PATH."""
     path = Path(write(tmp_path, "#!/bin/sh\n", "hook"))
@@ -109,6 +120,9 @@ GOLDEN = [
      ("edge.toml:6: acme.dns.resolvers: 'dns.google': write a numeric address, with a port unless it is 53,"
       " like 192.0.2.1 or [::1]:5353")),
     ('[acme.dns]\nprovder = "exec"\n', "edge.toml:4: acme.dns.provder: unknown key; did you mean 'provider'?"),
+    ('[acme]\npublic_resolvers = ["1.1.1.1", "dns.google"]\n',
+     ("edge.toml:4: acme.public_resolvers: 'dns.google': write a numeric address, with a port unless it is 53,"
+      " like 192.0.2.1 or [::1]:5353")),
     ('[acme]\ndns = 1\n', "edge.toml:4: acme.dns: write a table: [acme.dns]"),
 ]  # fmt: skip
 
