@@ -23,6 +23,30 @@ MAX_PIPELINED: Final = 32 * 1024
 MAX_CHUNK_OVERHEAD: Final = 16 * 1024
 """Bytes of chunk sizes and extensions that may exceed the body they carry; 400 beyond."""
 
+# -- clients ----------------------------------------------------------------------------------------------------------
+MAX_CONNECTIONS: Final = 10_000
+"""Connections of a worker, as far as its descriptors allow; the longest idle one gives way. nginx 512 to 1024."""
+
+CONNECTIONS_PER_CLIENT: Final = 1000
+"""Connections of one client (an IPv4 address, an IPv6 /64) at a worker: more than an office behind one address needs, and what
+they hold in memory stays under 64 MiB. The longest idle one gives way."""
+
+HANDSHAKES_PER_TURN: Final = 4
+"""Handshake steps of one client in a turn of the event loop, half a millisecond each; then it is everybody else's turn."""
+
+CROWD: Final = 8
+"""Connections of one client that are read from as they come. More than that take turns while there are other clients. Browsers
+open 6 per name."""
+
+READS_PER_TURN_OF_A_CROWD: Final = 8
+"""How many of those are read from in a turn of the event loop."""
+
+FLOODS_FORGIVEN: Final = 20
+"""Connections of one client that may be ended for flooding before new ones have to wait."""
+
+FLOOD_INTERVAL: Final = 1.0
+"""Seconds after which one flood is forgiven."""
+
 # -- deadlines and idle times -----------------------------------------------------------------------------------------
 HANDSHAKE_TIMEOUT: Final = 10.0
 """From accept to the end of the TLS handshake. nginx 60 s, which keeps stalled sockets too long."""

@@ -45,6 +45,8 @@ class TLSStream(SocketStream):
         self._loop.add_reader(self._fd, self._on_handshake)
 
     def _on_handshake(self) -> None:
+        if self.share is not None and not self.share.take():
+            return
         try:
             self.tls.do_handshake()
         except ssl.SSLWantReadError:
@@ -78,6 +80,8 @@ class TLSStream(SocketStream):
     # -- reading and writing ------------------------------------------------------------------------------------------
 
     def _on_readable(self) -> None:
+        if self.share is not None and not self.share.take():
+            return
         for _ in range(READS_PER_TURN):
             try:
                 # After our goodbye only the end matters: what still comes is thrown away undeciphered.

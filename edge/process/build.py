@@ -40,6 +40,7 @@ from edge.handlers.served_names import ServedNames
 from edge.http.exchange import Handler
 from edge.http.networks import Networks
 from edge.net.deadlines import Deadlines
+from edge.net.descriptors import available_descriptors
 from edge.net.listening import ListeningSocket
 from edge.process.build_site import Surroundings, build_site
 from edge.process.service import BaseContext
@@ -84,7 +85,17 @@ def build_service(
 
     # What speaks.
     access_log = _open_access_log(config)
-    server = Server(loop, deadlines, respond_error, _recorder(access_log))
+    trusted = Networks(config.listen.trusted_proxies)
+    descriptors = available_descriptors() // 2  # a visitor whose request is passed on occupies a second one
+    server = Server(
+        loop,
+        deadlines,
+        respond_error,
+        _recorder(access_log),
+        max_connections=min(config.listen.max_connections, descriptors),
+        max_per_client=config.listen.max_connections_per_client,
+        trusted=trusted,
+    )
     selector = Selector(base_context, config.names[0])
     behind_tls: Handler = routing
     without_tls: Handler = plain_http
@@ -96,7 +107,6 @@ def build_service(
     accept_secure: Accept = challenge_gate.accepted
     accept_plain: Accept = partial(server.accept, entrance=plain)
     if config.listen.proxy_protocol:
-        trusted = Networks(config.listen.trusted_proxies)
         accept_secure = ProxyGate(trusted, secure, challenge_gate.admit, loop).accepted
         accept_plain = ProxyGate(trusted, plain, server.accept, loop).accepted
 

@@ -25,6 +25,7 @@ from edge.http.limits import (
 )
 from edge.http.message import Fields
 from edge.net.deadlines import NEVER
+from edge.server.client import Client
 from edge.server.exchange import CLIENT_GONE, ServerExchange
 from edge.server.request_body import RequestBody, TunnelInput
 from edge.server.stall_watch import StallWatch
@@ -65,6 +66,7 @@ class Connection:
         "_idle_since",
         "_in_turn",
         "_stall_watch",
+        "client",
         "deadline",
         "engine",
         "exchanges",
@@ -78,8 +80,9 @@ class Connection:
     peer: Peer
     stream: SocketStream
 
-    def __init__(self, server: Server, entrance: Entrance, now: float) -> None:
+    def __init__(self, server: Server, entrance: Entrance, client: Client, now: float) -> None:
         self.server = server
+        self.client = client
         self.exchanges: dict[int, ServerExchange] = {}
         self.has_stalled = False
         """Whether some handler was told to wait with sending."""
@@ -106,6 +109,28 @@ class Connection:
         """Whether the handshake is done, so that there is an engine."""
         return hasattr(self, "engine")
 
+    @property
+    def idle_since(self) -> float:
+        """See `edge.server.client.Guest`. A request whose head has not come whole is no reason to stay."""
+        if not self.is_open:
+            return self._idle_since
+        engine = self.engine
+        if self.stream.unsent or not (self._closing or engine.is_idle or engine.head_in_progress) or self.exchanges:
+            return NEVER
+        return self._idle_since
+
+    def begin(self) -> None:
+        """See `edge.server.client.Guest`."""
+        self.stream.share = self.client.handshakes
+        self.stream.start()
+
+    def give_way(self) -> None:
+        """See `edge.server.client.Guest`: an orderly end where there has been an orderly beginning."""
+        if not self.is_open or self._closing:
+            self.stream.abort()
+        else:
+            self._time_out()
+
     # -- the stream's callbacks ---------------------------------------------------------------------------------------
 
     def stream_opened(self) -> None:
@@ -113,6 +138,7 @@ class Connection:
         self._idle_since = now = self.server.clock()
         self.deadline = now + KEEP_ALIVE_TIMEOUT
         self.engine, self.peer = self._entrance.greet(self.stream)
+        self.stream.share = self.client.reads
         if self.server.draining:
             self.begin_drain()
         self.flush()
@@ -208,7 +234,9 @@ class Connection:
                 exchange = self.exchanges.get(stream_id)
                 if exchange is not None:
                     self._abandon(exchange, reason)
-            case ConnectionEnded(reason):
+            case ConnectionEnded(reason, flooded):
+                if flooded:
+                    self.server.reception.flooded(self.client, reason)
                 self._abort_exchanges(reason or "client-gone")
                 self._close(linger=True)
             case _:

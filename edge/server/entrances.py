@@ -28,7 +28,15 @@ def client_of(sock: socket.socket) -> tuple[str, int]:
     return str(address[0]).removeprefix("::ffff:").partition("%")[0], int(address[1])
 
 
-class PlainEntrance:
+class _Direct:
+    """Whoever connects is the client."""
+
+    def address_of(self, sock: socket.socket) -> str:
+        """The peer's."""
+        return client_of(sock)[0]
+
+
+class PlainEntrance(_Direct):
     """HTTP/1.1 without TLS. HTTP/2 is never spoken here: no upgrade, no prior knowledge."""
 
     def __init__(self, handler: Handler, loop: asyncio.AbstractEventLoop) -> None:
@@ -45,7 +53,7 @@ class PlainEntrance:
         return HTTP1Engine(b"http"), Peer(address, port)
 
 
-class TLSEntrance:
+class TLSEntrance(_Direct):
     """HTTPS: the protocol is what ALPN agreed on (RFC 7301), HTTP/1.1 without it."""
 
     def __init__(

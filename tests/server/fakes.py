@@ -109,6 +109,9 @@ class FakeEntrance:
         self.loop = loop
         self.stream: FakeStream
 
+    def address_of(self, sock: object) -> str:
+        return "203.0.113.7"
+
     def open(self, sock: object, connection: Connection) -> Any:
         self.stream = FakeStream(connection, self.loop)
         return self.stream

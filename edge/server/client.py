@@ -1,0 +1,102 @@
+"""One client as this worker knows it: which connections it holds, which of them wait to be greeted, how it has behaved.
+
+What counts as one client is `edge.http.networks.client_key`: an IPv4 address, or an IPv6 /64.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Iterable, Sized
+from typing import Final, Protocol
+
+from edge.http.limits import (
+    CROWD,
+    FLOOD_INTERVAL,
+    FLOODS_FORGIVEN,
+    HANDSHAKES_PER_TURN,
+    READS_PER_TURN_OF_A_CROWD,
+)
+from edge.net.deadlines import NEVER
+from edge.net.share import Share
+
+AT_ONCE: Final = 32
+"""Connections ended in one go when room is needed, so that the search for them is not made for each newcomer. nginx 32."""
+
+ON_PROBATION: Final = (FLOODS_FORGIVEN - 2) * FLOOD_INTERVAL
+"""Seconds of debt from which on a new connection is paid for like a flood, lest many come in before the first misbehaves."""
+
+
+class Guest(Protocol):
+    """A connection, as far as it is counted here."""
+
+    @property
+    def idle_since(self) -> float:
+        """Monotonic time since when nothing has been in flight; NEVER while something is."""
+
+    def begin(self) -> None:
+        """Start the handshake."""
+
+    def give_way(self) -> None:
+        """End; called on idle connections only."""
+
+
+class Client:
+    """`now` is monotonic time in seconds."""
+
+    __slots__ = ("_debt_until", "_reads", "address", "connections", "handshakes", "is_trusted", "key", "line")
+
+    def __init__(
+        self, key: bytes, address: str, is_trusted: bool, rivals: Sized, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.key = key
+        self.address = address
+        self.is_trusted = is_trusted
+        """Speaks for others: no limit of a single client holds."""
+        self.connections: set[Guest] = set()
+        self.line: dict[Guest, None] = {}
+        """Connections that wait for their handshake to begin, oldest first."""
+        self.handshakes = None if is_trusted else Share(HANDSHAKES_PER_TURN, loop)
+        self._reads = Share(READS_PER_TURN_OF_A_CROWD, loop, rivals)
+        self._debt_until = 0.0
+
+    def __repr__(self) -> str:
+        return f"<Client {self.address} {len(self.connections)} connections, {len(self.line)} wait>"
+
+    def begin(self, connection: Guest, now: float) -> None:
+        """Greet one more, whether it has waited or not."""
+        self.line.pop(connection, None)
+        if self._debt_until - now >= ON_PROBATION:
+            self._debt_until += FLOOD_INTERVAL
+        connection.begin()
+
+    @property
+    def reads(self) -> Share | None:
+        """What the next connection is read from within, once it is open."""
+        return self._reads if len(self.connections) > CROWD and not self.is_trusted else None
+
+    def leave(self, connection: Guest) -> None:
+        """A connection is gone."""
+        self.connections.discard(connection)
+        self.line.pop(connection, None)
+
+    # -- floods: a token bucket, stored as the moment at which it would be full again ------------------------------------
+
+    def misbehave(self, now: float) -> None:
+        """One of its connections was ended for flooding."""
+        most = now + (FLOODS_FORGIVEN + 1) * FLOOD_INTERVAL
+        self._debt_until = min(max(self._debt_until, now) + FLOOD_INTERVAL, most)
+
+    def is_shunned(self, now: float) -> bool:
+        """Whether it has flooded so often that new connections wait."""
+        return self._debt_until - now >= FLOODS_FORGIVEN * FLOOD_INTERVAL and not self.is_trusted
+
+    def is_forgotten(self, now: float) -> bool:
+        """Whether nothing is left to be remembered."""
+        return not self.connections and self._debt_until <= now
+
+
+def longest_idle(connections: Iterable[Guest]) -> list[Guest]:
+    """Those that give way when room is needed, at most AT_ONCE; none while all are busy."""
+    since = [(connection.idle_since, order, connection) for order, connection in enumerate(connections)]
+    return [connection for moment, _, connection in heapq.nsmallest(AT_ONCE, since) if moment < NEVER]
