@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint unit bench clean
+.PHONY: demo test lint unit bench fuzz clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/demo.py
@@ -23,6 +23,10 @@ unit: $(VENV)/.installed
 # Twenty minutes, needs nginx, Caddy, wrk and h2load; `make bench BENCH=--quick` takes two.
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks $(BENCH)
+
+# Five minutes; looks at coverage where atheris is installed: .venv/bin/pip install -e '.[fuzz]'.
+fuzz: $(VENV)/.installed
+	nice $(BIN)/python -m tests.fuzz $(FUZZ)
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys, ensurepip; assert sys.version_info >= (3, 11)' 2>/dev/null \

@@ -41,11 +41,11 @@ open 6 per name."""
 READS_PER_TURN_OF_A_CROWD: Final = 8
 """How many of those are read from in a turn of the event loop."""
 
-FLOODS_FORGIVEN: Final = 20
-"""Connections of one client that may be ended for flooding before new ones have to wait."""
+MISDEEDS_FORGIVEN: Final = 20
+"""HTTP/2 connections of one client that may end in a flood or in broken frames before new ones have to wait."""
 
-FLOOD_INTERVAL: Final = 1.0
-"""Seconds after which one flood is forgiven."""
+MISDEED_INTERVAL: Final = 1.0
+"""Seconds after which one of them is forgiven."""
 
 # -- deadlines and idle times -----------------------------------------------------------------------------------------
 HANDSHAKE_TIMEOUT: Final = 10.0

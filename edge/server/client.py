@@ -12,8 +12,8 @@ from typing import Final, Protocol
 
 from edge.http.limits import (
     CROWD,
-    FLOOD_INTERVAL,
-    FLOODS_FORGIVEN,
+    MISDEED_INTERVAL,
+    MISDEEDS_FORGIVEN,
     HANDSHAKES_PER_TURN,
     READS_PER_TURN_OF_A_CROWD,
 )
@@ -23,8 +23,8 @@ from edge.net.share import Share
 AT_ONCE: Final = 32
 """Connections ended in one go when room is needed, so that the search for them is not made for each newcomer. nginx 32."""
 
-ON_PROBATION: Final = (FLOODS_FORGIVEN - 2) * FLOOD_INTERVAL
-"""Seconds of debt from which on a new connection is paid for like a flood, lest many come in before the first misbehaves."""
+ON_PROBATION: Final = (MISDEEDS_FORGIVEN - 2) * MISDEED_INTERVAL
+"""Seconds of debt from which on a new connection is paid for like a misdeed, lest many come in before the first misbehaves."""
 
 
 class Guest(Protocol):
@@ -67,7 +67,7 @@ class Client:
         """Greet one more, whether it has waited or not."""
         self.line.pop(connection, None)
         if self._debt_until - now >= ON_PROBATION:
-            self._debt_until += FLOOD_INTERVAL
+            self._debt_until += MISDEED_INTERVAL
         connection.begin()
 
     @property
@@ -80,16 +80,16 @@ class Client:
         self.connections.discard(connection)
         self.line.pop(connection, None)
 
-    # -- floods: a token bucket, stored as the moment at which it would be full again ------------------------------------
+    # -- misdeeds: a token bucket, stored as the moment at which it would be full again ----------------------------------
 
     def misbehave(self, now: float) -> None:
-        """One of its connections was ended for flooding."""
-        most = now + (FLOODS_FORGIVEN + 1) * FLOOD_INTERVAL
-        self._debt_until = min(max(self._debt_until, now) + FLOOD_INTERVAL, most)
+        """One of its connections had to be ended."""
+        most = now + (MISDEEDS_FORGIVEN + 1) * MISDEED_INTERVAL
+        self._debt_until = min(max(self._debt_until, now) + MISDEED_INTERVAL, most)
 
     def is_shunned(self, now: float) -> bool:
-        """Whether it has flooded so often that new connections wait."""
-        return self._debt_until - now >= FLOODS_FORGIVEN * FLOOD_INTERVAL and not self.is_trusted
+        """Whether that happened so often that new connections wait."""
+        return self._debt_until - now >= MISDEEDS_FORGIVEN * MISDEED_INTERVAL and not self.is_trusted
 
     def is_forgotten(self, now: float) -> bool:
         """Whether nothing is left to be remembered."""

@@ -234,9 +234,9 @@ class Connection:
                 exchange = self.exchanges.get(stream_id)
                 if exchange is not None:
                     self._abandon(exchange, reason)
-            case ConnectionEnded(reason, flooded):
-                if flooded:
-                    self.server.reception.flooded(self.client, reason)
+            case ConnectionEnded(reason):
+                if reason and self.engine.multiplexed:
+                    self.server.reception.misbehaved(self.client, reason)
                 self._abort_exchanges(reason or "client-gone")
                 self._close(linger=True)
             case _:

@@ -2,7 +2,7 @@
 
 Connections are limited per client and in all; the longest idle one gives way to a newcomer, and where none is idle the newcomer
 is turned away. A client gets only so many handshakes in a turn of the event loop, the dearest thing that a stranger has for
-nothing, and one with many connections is read from in turns. A client whose connections keep being ended for floods waits
+nothing, and one with many connections is read from in turns. A client whose connections keep being ended by us waits
 until new ones are let in: coming back is no way around the budgets of a connection.
 
 Each worker counts for itself. Peers that are trusted to speak for others have no limit of their own.
@@ -20,7 +20,7 @@ from edge.server.client import Client, Guest, longest_idle
 from edge.telemetry.logs import get_logger
 
 MAX_REMEMBERED: Final = 4096
-"""Clients without connections whose floods are remembered; beyond, the one that left first is forgotten."""
+"""Clients without connections whose misdeeds are remembered; beyond, the one that left first is forgotten."""
 
 LOOK_AGAIN: Final = 0.25
 """Seconds between two looks at those who wait."""
@@ -109,12 +109,12 @@ class Reception:
             first = next(iter(self._gone))
             del self._gone[first], self._clients[first]
 
-    def flooded(self, client: Client, reason: str) -> None:
-        """One of its connections was ended for flooding; if that happens too often, its idle ones end too."""
+    def misbehaved(self, client: Client, reason: str) -> None:
+        """One of its connections was ended for a flood or for broken frames; if that happens too often, its idle ones end too."""
         now = self._clock()
         client.misbehave(now)
         if client.is_shunned(now):
-            self._warn("client floods", client=client.address, reason=reason)
+            self._warn("client misbehaves", client=client.address, reason=reason)
             for connection in longest_idle(client.connections - client.line.keys()):
                 connection.give_way()
 

@@ -72,12 +72,9 @@ class StreamWritable(Struct, frozen=True, gc=False):
 
 
 class ConnectionEnded(Struct, frozen=True, gc=False):
-    """Write what `data_to_send` holds, then close. All streams are aborted. `reason` is "" for an orderly end.
-
-    `flooded`: the peer did too much of something and was told to calm down (RFC 9113 §10.5)."""
+    """Write what `data_to_send` holds, then close. All streams are aborted. `reason` is "" for an orderly end."""
 
     reason: str
-    flooded: bool = False
 
 
 Event: TypeAlias = (

@@ -274,7 +274,7 @@ class Http2Engine(ABC):
         self._write_failure(code)
         self._streams.clear()
         self._crowded.clear()
-        self._events.append(ConnectionEnded(reason, flooded=code == ErrorCode.ENHANCE_YOUR_CALM))
+        self._events.append(ConnectionEnded(reason))
 
     @property
     def has_buffered(self) -> bool:
