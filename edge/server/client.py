@@ -12,9 +12,9 @@ from typing import Final, Protocol
 
 from edge.http.limits import (
     CROWD,
+    HANDSHAKES_PER_TURN,
     MISDEED_INTERVAL,
     MISDEEDS_FORGIVEN,
-    HANDSHAKES_PER_TURN,
     READS_PER_TURN_OF_A_CROWD,
 )
 from edge.net.deadlines import NEVER
