@@ -85,6 +85,20 @@ HIGH_WATER: Final = 128 * 1024
 LOW_WATER: Final = 32 * 1024
 """Unsent response bytes at which the source goes on."""
 
+MAX_HELD_PER_CONNECTION: Final = 1024 * 1024
+"""Unsent response bytes of a connection beyond which each of its streams gets a slice at a time: a hundred streams that nobody
+reads would hold 13 MiB."""
+
+MAX_HELD_PER_CLIENT: Final = 32 * 1024 * 1024
+"""Bytes that one client makes a worker keep by not taking its responses; then its heaviest connections end. Slow visitors hold
+some hundred KiB."""
+
+STREAM_WEIGHT: Final = 4 * 1024
+"""What a request that waits for its client counts for besides its bytes."""
+
+MAX_SPOOLED_IN_MEMORY: Final = 16 * 1024 * 1024
+"""Request bodies, and likewise responses, that all spools of a worker keep in memory; beyond, they go to files at once."""
+
 # -- HTTP/2 -----------------------------------------------------------------------------------------------------------
 MAX_STREAMS: Final = 100
 """SETTINGS_MAX_CONCURRENT_STREAMS: what clients assume before they have read our SETTINGS."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 from edge.http.exchange import Buffer
 from edge.http.limits import WRITE_SLICE
 from edge.net.share import Share
-from edge.net.stream import StreamListener
+from edge.net.stream import NOBODY, StreamListener
 
 READ_SIZE: Final = 16 * 1024
 """One read: a whole TLS record, so that no decrypted byte ever stays hidden inside OpenSSL where no poll shows it."""
@@ -339,4 +339,5 @@ class SocketStream:
         self._queue.clear()
         self.unsent = 0
         self.sock.close()
-        self.listener.stream_lost(reason)
+        listener, self.listener = self.listener, NOBODY  # the two know each other: a collector would come late
+        listener.stream_lost(reason)

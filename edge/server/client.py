@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from edge.http.limits import (
     CROWD,
     HANDSHAKES_PER_TURN,
+    MAX_HELD_PER_CLIENT,
     MISDEED_INTERVAL,
     MISDEEDS_FORGIVEN,
     READS_PER_TURN_OF_A_CROWD,
@@ -40,11 +41,17 @@ class Guest(Protocol):
     def give_way(self) -> None:
         """End; called on idle connections only."""
 
+    def weigh(self) -> int:
+        """Bytes of memory that are held for it because its client does not go on; corrects `Client.held`."""
+
+    def abort(self) -> None:
+        """End, whatever is in flight."""
+
 
 class Client:
     """`now` is monotonic time in seconds."""
 
-    __slots__ = ("_debt_until", "_reads", "address", "connections", "handshakes", "is_trusted", "key", "line")
+    __slots__ = ("_debt_until", "_reads", "address", "connections", "handshakes", "held", "is_trusted", "key", "line")
 
     def __init__(
         self, key: bytes, address: str, is_trusted: bool, rivals: Sized, loop: asyncio.AbstractEventLoop
@@ -56,6 +63,8 @@ class Client:
         self.connections: set[Guest] = set()
         self.line: dict[Guest, None] = {}
         """Connections that wait for their handshake to begin, oldest first."""
+        self.held = 0
+        """Bytes that it makes us keep, as its connections have last said."""
         self.handshakes = None if is_trusted else Share(HANDSHAKES_PER_TURN, loop)
         self._reads = Share(READS_PER_TURN_OF_A_CROWD, loop, rivals)
         self._debt_until = 0.0
@@ -79,6 +88,20 @@ class Client:
         """A connection is gone."""
         self.connections.discard(connection)
         self.line.pop(connection, None)
+
+    def heaviest(self) -> list[Guest]:
+        """Connections that must end so that the client weighs little enough, as few as possible."""
+        weights = sorted(
+            ((connection.weigh(), order, connection) for order, connection in enumerate(self.connections)), reverse=True
+        )
+        excess = 0 if self.is_trusted else sum(weight for weight, _, _ in weights) - MAX_HELD_PER_CLIENT
+        ending = []
+        for weight, _, connection in weights:
+            if excess <= 0:
+                break
+            excess -= weight
+            ending.append(connection)
+        return ending
 
     # -- misdeeds: a token bucket, stored as the moment at which it would be full again ----------------------------------
 

@@ -16,9 +16,11 @@ from edge.http.exchange import Peer
 from edge.http.limits import (
     HANDSHAKE_TIMEOUT,
     HEAD_TIMEOUT,
+    HIGH_WATER,
     KEEP_ALIVE_TIMEOUT,
     LINGER_TIMEOUT,
     LOW_WATER,
+    MAX_HELD_PER_CLIENT,
     MAX_LINGER,
     SEND_TIMEOUT,
     WRITE_SLICE,
@@ -66,11 +68,13 @@ class Connection:
         "_idle_since",
         "_in_turn",
         "_stall_watch",
+        "_weighed",
         "client",
         "deadline",
         "engine",
         "exchanges",
         "has_stalled",
+        "held",
         "peer",
         "server",
         "stream",
@@ -84,6 +88,9 @@ class Connection:
         self.server = server
         self.client = client
         self.exchanges: dict[int, ServerExchange] = {}
+        self.held = 0
+        """Body bytes that handlers have sent and the client has not taken, as of the last flush; what came since is added."""
+        self._weighed = 0  # what the client's account says about this connection
         self.has_stalled = False
         """Whether some handler was told to wait with sending."""
         self.deadline = now + HANDSHAKE_TIMEOUT
@@ -123,6 +130,13 @@ class Connection:
         """See `edge.server.client.Guest`."""
         self.stream.share = self.client.handshakes
         self.stream.start()
+
+    def weigh(self) -> int:
+        """See `edge.server.client.Guest`."""
+        held = min(self.stream.unsent, HIGH_WATER) + self.engine.held if self.is_open else 0
+        self.client.held += held - self._weighed
+        self._weighed = held
+        return held
 
     def give_way(self) -> None:
         """See `edge.server.client.Guest`: an orderly end where there has been an orderly beginning."""
@@ -200,6 +214,8 @@ class Connection:
     def stream_lost(self, reason: str) -> None:
         """The socket is gone."""
         self._closing = True
+        self.client.held -= self._weighed
+        self._weighed = 0
         self.server.forget(self)
         self._abort_exchanges(reason or "closed")
 
@@ -359,6 +375,8 @@ class Connection:
                 break
         if self._choked:
             self._regulate_reading()
+        if self.held:
+            self._settle()
         if engine.must_close:
             self._finish()
         elif self.exchanges:
@@ -368,6 +386,12 @@ class Connection:
             self._close()
         if engine.multiplexed and engine.has_buffered:
             self.server.loop.call_soon(self._work_off)
+
+    def _settle(self) -> None:
+        """Bodies have been sent: see what is left of them."""
+        self.held = self.weigh()
+        if self.client.held > MAX_HELD_PER_CLIENT:
+            self.server.reception.relieve_soon(self.client)
 
     def _work_off(self) -> None:
         """Verdicts that an engine reaches only while its output is taken."""

@@ -15,7 +15,6 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from edge.http.networks import Networks, client_key
-from edge.net.deadlines import NEVER
 from edge.server.client import Client, Guest, longest_idle
 from edge.telemetry.logs import get_logger
 
@@ -23,7 +22,7 @@ MAX_REMEMBERED: Final = 4096
 """Clients without connections whose misdeeds are remembered; beyond, the one that left first is forgotten."""
 
 LOOK_AGAIN: Final = 0.25
-"""Seconds between two looks at those who wait."""
+"""Seconds between two looks at those who wait and at crowds."""
 
 WARN_INTERVAL: Final = 10.0
 """Seconds between two log lines of one kind: who attacks must not fill the log."""
@@ -42,7 +41,7 @@ class Reception:
         clock: Callable[[], float],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self.deadline = NEVER
+        self.deadline = 0.0
         self._max_connections = max_connections
         self._max_per_client = max_per_client
         self._trusted = trusted
@@ -51,6 +50,7 @@ class Reception:
         self._clients: dict[bytes, Client] = {}
         self._waited_for: set[Client] = set()  # clients with a line
         self._gone: dict[bytes, Client] = {}  # clients without connections that are remembered
+        self._burdened: set[Client] = set()
         self._warned: dict[str, float] = {}
 
     def __repr__(self) -> str:
@@ -88,7 +88,6 @@ class Reception:
         if client.is_shunned(now):
             client.line[connection] = None
             self._waited_for.add(client)
-            self.deadline = min(self.deadline, now + LOOK_AGAIN)
         else:
             client.begin(connection, now)
 
@@ -104,7 +103,6 @@ class Reception:
             self._clients.pop(client.key, None)
             return
         self._gone[client.key] = client
-        self.deadline = min(self.deadline, now + LOOK_AGAIN)
         if len(self._gone) > MAX_REMEMBERED:
             first = next(iter(self._gone))
             del self._gone[first], self._clients[first]
@@ -118,10 +116,34 @@ class Reception:
             for connection in longest_idle(client.connections - client.line.keys()):
                 connection.give_way()
 
+    # -- memory -------------------------------------------------------------------------------------------------------
+
+    def relieve_soon(self, client: Client) -> None:
+        """The client seems to hold too much: look at it when this turn's work is done."""
+        if not self._burdened:
+            self._loop.call_soon(self._relieve)
+        self._burdened.add(client)
+
+    def _relieve(self) -> None:
+        burdened, self._burdened = self._burdened, set()
+        for client in burdened:
+            ending = client.heaviest()
+            if ending:
+                self._warn("client holds too much memory", client=client.address, closed=len(ending))
+            for connection in ending:
+                connection.abort()
+
+    def _weigh_crowds(self) -> None:
+        """What adds up from little on many connections is found by looking now and then."""
+        crowds = [client for client in self._clients.values() if client.reads is not None]
+        if crowds:
+            self._burdened.update(crowds)
+            self._relieve()
+
     # -- those who wait -----------------------------------------------------------------------------------------------
 
     def deadline_passed(self, now: float) -> None:
-        """Look who may begin, forget who is forgiven."""
+        """Look who may begin, who holds too much, and forget who is forgiven."""
         for client in list(self._waited_for):
             while client.line and not client.is_shunned(now):
                 client.begin(next(iter(client.line)), now)
@@ -129,7 +151,8 @@ class Reception:
                 self._waited_for.discard(client)
         for client in [each for each in self._gone.values() if each.is_forgotten(now)]:
             del self._gone[client.key], self._clients[client.key]
-        self.deadline = now + LOOK_AGAIN if self._waited_for or self._gone else NEVER
+        self._weigh_crowds()
+        self.deadline = now + LOOK_AGAIN
 
     def _warn(self, event: str, **fields: object) -> None:
         now = self._clock()

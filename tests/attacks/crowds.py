@@ -14,16 +14,22 @@ from tests.wire import http2_frames as wire
 Opening = Callable[[Target], socket.socket]
 """Makes one connection and does what it does at its beginning."""
 
+OPENING = 20.0
+"""Seconds that a crowd may take to come."""
+
 SMALL_BUFFER = 4096
 """Bytes that a reader who does not read lets its kernel take."""
 
 
 @contextmanager
 def crowd(target: Target, count: int, opening: Opening) -> Iterator[list[socket.socket]]:
-    """So many connections, held while the block runs. Those that are refused are missing."""
+    """So many connections, held while the block runs. Those that are refused are missing, and those that take too long."""
+    until = time.monotonic() + OPENING
     with ExitStack() as stack:
         held = []
         for _ in range(count):
+            if time.monotonic() > until:
+                break
             with contextlib.suppress(OSError):
                 held.append(stack.enter_context(opening(target)))
         yield held

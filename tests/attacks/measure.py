@@ -103,7 +103,7 @@ def measure(server: Running, attack: str, seconds: float) -> Reading:
         attacked, failures = honest(server.port, seconds)
         growth = server.memory_bytes() - memory
         used = server.cpu_seconds() - cpu
-        attacker.wait(30)
+        attacker.kill()
     return Reading(quiet, attacked, failures, growth / (1 << 20), used / (seconds + 1))
 
 

@@ -9,6 +9,7 @@ import pytest
 from edge.http.limits import (
     CROWD,
     HANDSHAKES_PER_TURN,
+    MAX_HELD_PER_CLIENT,
     MISDEED_INTERVAL,
     MISDEEDS_FORGIVEN,
     READS_PER_TURN_OF_A_CROWD,
@@ -31,11 +32,18 @@ class Guest:
         self.idle_since = house.loop.now
         self.is_greeted = False
         self.has_left = False
+        self.weight = 0
 
     def begin(self) -> None:
         self.is_greeted = True
 
     def give_way(self) -> None:
+        self.leave()
+
+    def weigh(self) -> int:
+        return self.weight
+
+    def abort(self) -> None:
         self.leave()
 
     def leave(self) -> None:
@@ -175,12 +183,11 @@ def test_a_waiting_connection_may_leave(house: House) -> None:
 
 
 def test_misdeeds_are_forgiven_and_forgotten(house: House) -> None:
-    """Nothing is kept of a client once it has paid, and the clock is not looked at any more."""
+    """Nothing is kept of a client once it has paid."""
     for _ in range(MISDEEDS_FORGIVEN):
         house.enter().misbehave()
     house.wait((MISDEEDS_FORGIVEN + 3) * MISDEED_INTERVAL)
     assert repr(house.reception) == "<Reception 0 clients, 0 with a line>"
-    assert house.reception.deadline == NEVER
     assert house.enter().is_greeted
 
 
@@ -213,3 +220,34 @@ def test_handshakes_take_turns_even_alone(house: House) -> None:
     assert other.take()
     house.loop.turn()
     assert mine.take()
+
+
+def test_the_heaviest_connections_of_a_client_end(house: House) -> None:
+    """A client that holds too much loses as few connections as possible; what others hold is their own affair."""
+    other, guests = house.enter(OTHER), [house.enter() for _ in range(5)]
+    other.weight = MAX_HELD_PER_CLIENT
+    for number, each in enumerate(guests):
+        each.weight = MAX_HELD_PER_CLIENT // 2 + number
+    house.reception.relieve_soon(guests[0].client)
+    house.loop.turn()
+    assert [each.has_left for each in guests] == [False, True, True, True, True]
+    assert not other.has_left
+
+
+def test_little_on_many_connections_is_found(house: House) -> None:
+    """A crowd is weighed now and then, though none of its connections has become heavy."""
+    guests = [house.enter() for _ in range(CROWD + 10)]
+    for each in guests:
+        each.weight = MAX_HELD_PER_CLIENT // 10
+    house.wait(1)
+    assert [each.has_left for each in guests].count(False) == 10
+
+
+def test_a_trusted_proxy_may_hold_much(house: House) -> None:
+    """It holds for many visitors."""
+    guests = [house.enter(BALANCER) for _ in range(20)]
+    for each in guests:
+        each.weight = MAX_HELD_PER_CLIENT
+    house.reception.relieve_soon(guests[0].client)
+    house.loop.turn()
+    assert not any(each.has_left for each in guests)
