@@ -46,15 +46,23 @@ def _choose(wanted: str) -> str:
 
 
 def _run(engine: str, name: str, seconds: int, found: Path) -> bool:
-    print(f"== {name}", flush=True)
+    print(f"{name}: ", end="", flush=True)
     place = found / name
     place.mkdir(parents=True, exist_ok=True)
     argv = [sys.executable, "-m", f"tests.fuzz.with_{engine}", name, str(seconds), str(place)]
+    output = place / "output.txt"
     try:
-        return subprocess.run(argv, timeout=seconds + GRACE, check=False).returncode == 0
+        with output.open("wb") as file:
+            done = subprocess.run(argv, timeout=seconds + GRACE, check=False, stdout=file, stderr=file)
     except subprocess.TimeoutExpired:
-        print(f"{name}: does not end")
+        print(f"does not end; {output}")
         return False
+    said = output.read_text(errors="replace")
+    if done.returncode:
+        print(f"{said[-4000:]}\nthe input is in {place}")
+        return False
+    print("\n".join(line for line in said.splitlines() if "executed_units" in line or "inputs" in line))
+    return True
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from edge.errors import ConfigError, RequestRefused
 from edge.http.client_identity import parse_forwarded
 from edge.http.conditional import Validators, conditions_of, decide
 from edge.http.dates import format_http_date, parse_http_date
+from edge.http.message import ResponseHead
 from edge.http.negotiation import choose_coding, parse_accept_encoding
 from edge.http.path import format_path, parse_path
 from edge.http.ranges import MAX_PARTS, parse_range
@@ -26,6 +27,7 @@ from edge.http.validation import check_field, check_target, normalise_authority,
 from edge.net.proxy_protocol import IncompleteError, MalformedError, parse_header
 from edge.tls import client_hello
 from edge.wire.chunked import BrokenChunks, ChunkedDecoder
+from edge.wire.engine import BodyReceived, Event, RequestReceived
 from edge.wire.hpack_decoder import BlockDecoder
 from edge.wire.http1_origin import HTTP1OriginEngine
 from edge.wire.origin import DataReceived, HeadReceived, OriginEvent, ResponseEnded
@@ -68,14 +70,29 @@ def http1(data: bytes) -> None:
 
 def _http2(kind: str) -> Callable[[bytes], None]:
     def run(data: bytes) -> None:
-        """Frames behind a good beginning are understood or end the connection, in one piece or in many."""
+        """Frames behind a good beginning are understood or end the connection, in one piece or in many, answered or not."""
         for pieces in (whole(data), list(cut(data, [7] * (len(data) // 7)))):
-            peer = Peer(kind)
-            peer.send(*pieces)
-            peer.read()
-            check(peer)
+            for answers in (False, True):
+                peer = Peer(kind)
+                for piece in pieces:
+                    for event in peer.send(piece):
+                        if answers:
+                            _answer(peer, event)
+                peer.read()
+                check(peer)
 
     return run
+
+
+def _answer(peer: Peer, event: Event) -> None:
+    """A whole response on some streams, a long one that does not end on others."""
+    if isinstance(event, RequestReceived) and event.stream_id % 4 == 1:
+        peer.engine.send_response(event.stream_id, ResponseHead(200, (), 3), b"abc")
+    elif isinstance(event, RequestReceived):
+        peer.engine.send_head(event.stream_id, ResponseHead(200, (), None))
+        peer.engine.send_body(event.stream_id, b"x" * 70_000, end=False)
+    elif isinstance(event, BodyReceived):
+        peer.engine.body_consumed(event.stream_id, event.credit)
 
 
 def hpack_block(data: bytes) -> None:
