@@ -1,6 +1,6 @@
 """What an honest client notices of each attack, on edge with both HTTP/2 engines, nginx and Caddy.
 
-    nice python -m tests.attacks.measure --seconds 6 [--server NAME]... [--attack WORDS]...
+    python -m tests.attacks.measure --seconds 6 [--server NAME]... [--attack WORDS]...
 
 One worker, so that nobody can hide; attacker in a process of its own at 127.0.0.66, honest client at 127.0.0.1 on one kept
 connection. Per attack: the honest p99 in quiet and under it, memory of the process tree above its quiet figure, CPU seconds
@@ -31,6 +31,9 @@ from tests.attacks.catalogue import ATTACKS
 from tests.blackbox.recording_origin import RecordingOrigin
 
 SERVERS = ("edge h2", "edge ngh2", "nginx", "caddy")
+AS_OTHERS = ("nice", "-n", "10")
+"""The attacker's machine is another one: it must not take the processor from server and honest client."""
+
 PAUSE = 0.004
 """Seconds between two honest requests."""
 
@@ -97,7 +100,17 @@ def measure(server: Running, attack: str, seconds: float) -> Reading:
     """One reading."""
     quiet, _ = honest(server.port, seconds / 2)
     memory, cpu = server.memory_bytes(), server.cpu_seconds()
-    argv = [sys.executable, "-m", "tests.attacks", attack, "--port", str(server.port), "--path", "/static/1m.bin"]
+    argv = [
+        *AS_OTHERS,
+        sys.executable,
+        "-m",
+        "tests.attacks",
+        attack,
+        "--port",
+        str(server.port),
+        "--path",
+        "/static/1m.bin",
+    ]
     with subprocess.Popen([*argv, "--seconds", str(seconds + 1)], stderr=subprocess.DEVNULL) as attacker:
         time.sleep(1)
         attacked, failures = honest(server.port, seconds)

@@ -9,7 +9,7 @@ import contextlib
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import count
 
@@ -28,6 +28,7 @@ from tests.blackbox.visitor import Visitor, dial_tls
 
 MAX_GROWTH = 64 << 20
 GET = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
+LARGE = b"/static/large.bin"
 FEW = "[listen]\nmax_connections_per_client = 60\nmax_connections = 100\n"
 
 
@@ -35,9 +36,11 @@ FEW = "[listen]\nmax_connections_per_client = 60\nmax_connections = 100\n"
 def edge(
     tmp_path_factory: pytest.TempPathFactory, origin: RecordingOrigin, own_certificate: list[str], engine: str
 ) -> Iterator[EdgeProcess]:
-    """One worker with each engine."""
+    """One worker with each engine, an origin and a large file."""
+    directory = tmp_path_factory.mktemp(engine)
+    (directory / "large.bin").write_bytes(bytes(1 << 20))
     flags = [*domains(), *own_certificate, "--upstream", f"127.0.0.1:{origin.port}", "--http2-engine", engine]
-    with EdgeProcess(tmp_path_factory.mktemp(engine), *flags, workers=1) as running:
+    with EdgeProcess(directory, *flags, "--static", f"/static={directory}", workers=1) as running:
         yield running
 
 
@@ -177,7 +180,6 @@ CROWDS: dict[str, crowds.Opening] = {
     "slow heads": crowds.slow_head,
     "slow heads, HTTP/2": crowds.slow_head_http2,
     "slow bodies": crowds.slow_body,
-    "slow readers": crowds.slow_reader,
     "unread pipelines": crowds.unread_pipeline,
 }
 
@@ -191,17 +193,26 @@ def test_a_crowd_that_takes_its_time(edge: EdgeProcess, kind: str, source: str) 
     assert memory.growth < MAX_GROWTH
 
 
-HELD: dict[str, Callable[[Target], socket.socket]] = {
+HELD: dict[str, crowds.Opening] = {
     "zero windows": crowds.zero_window,
     "one-byte windows": crowds.one_byte_windows,
-    "slow bodies": crowds.slow_body_http2,
+    "slow readers": crowds.slow_reader,
 }
 
 
 @pytest.mark.parametrize("kind", HELD)
-def test_a_hundred_streams_that_stand_still(edge: EdgeProcess, kind: str, source: str) -> None:
-    """On each of thirty connections a hundred streams that nobody moves: others are served, memory stays bounded."""
-    with MemoryWatch(edge) as memory, crowds.crowd(Target(edge.https_port, source=source), 30, HELD[kind]):
+def test_responses_that_nobody_takes(edge: EdgeProcess, kind: str, source: str) -> None:
+    """Forty connections ask for a large file, HTTP/2 a hundred times each, and take nothing of it: memory stays bounded."""
+    target = Target(edge.https_port, LARGE, source=source)
+    with MemoryWatch(edge) as memory, crowds.crowd(target, 40, HELD[kind]):
+        assert all(is_served(edge) for _ in range(5))
+    assert memory.growth < MAX_GROWTH
+
+
+def test_uploads_that_stand_still(edge: EdgeProcess, source: str) -> None:
+    """A hundred on each of thirty connections: others are served, memory stays bounded."""
+    target = Target(edge.https_port, source=source)
+    with MemoryWatch(edge) as memory, crowds.crowd(target, 30, crowds.slow_body_http2):
         assert all(is_served(edge) for _ in range(5))
     assert memory.growth < MAX_GROWTH
 
