@@ -38,7 +38,7 @@ CROWD: Final = 8
 """Connections of one client that are read from as they come. More than that take turns while there are other clients. Browsers
 open 6 per name."""
 
-READS_PER_TURN_OF_A_CROWD: Final = 8
+READS_PER_TURN_OF_A_CROWD: Final = 4
 """How many of those are read from in a turn of the event loop."""
 
 MISDEEDS_FORGIVEN: Final = 20
