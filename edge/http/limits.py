@@ -31,7 +31,7 @@ CONNECTIONS_PER_CLIENT: Final = 1000
 """Connections of one client (an IPv4 address, an IPv6 /64) at a worker: more than an office behind one address needs, and what
 they hold in memory stays under 64 MiB. The longest idle one gives way."""
 
-HANDSHAKES_PER_TURN: Final = 4
+HANDSHAKES_PER_TURN: Final = 2
 """Handshake steps of one client in a turn of the event loop, half a millisecond each; then it is everybody else's turn."""
 
 CROWD: Final = 8
