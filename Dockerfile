@@ -11,9 +11,10 @@ USER www-data
 CMD ["gunicorn", "--bind", "0.0.0.0:8000", "site_project.wsgi"]
 
 FROM python:3.13-slim AS build
-COPY pyproject.toml README.md LICENSE /src/
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev
+COPY pyproject.toml setup.py README.md LICENSE /src/
 COPY edge /src/edge
-RUN python -m venv /opt/edge && /opt/edge/bin/pip install --no-cache-dir '/src[fast]'
+RUN python -m venv /opt/edge && EDGE_COMPILE=always /opt/edge/bin/pip install --no-cache-dir '/src[fast]'
 
 FROM python:3.13-slim AS edge
 COPY --from=build /opt/edge /opt/edge

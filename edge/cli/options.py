@@ -22,7 +22,8 @@ FLAGS: Final = (
     option("--domain", group=SITE, multiple=True, metavar="NAME",
            help="Host name or IP address to serve. Repeatable. None given: localhost."),
     option("--upstream", group=SITE, multiple=True, metavar="ADDR",
-           help="Application server: 127.0.0.1:8000, http(s)://host:port or unix:/run/app.sock. Repeatable."),
+           help="Application server: 127.0.0.1:8000, http(s)://host:port, unix:/run/app.sock, uwsgi://host:port or "
+                "uwsgi+unix:/run/app.sock. Repeatable."),
     option("--static", group=SITE, multiple=True, metavar="PREFIX=DIR",
            help="Serve DIR under a URL prefix, like /static=./static. The longest prefix wins. Repeatable."),
     option("--media", group=SITE, multiple=True, metavar="PREFIX=DIR",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 
 PACKAGES = ("edge", "cryptography", "acme", "h2", "httptools", "ngh2", "uvloop")
 
@@ -15,7 +16,14 @@ def edge_version() -> str:
 def versions() -> list[tuple[str, str]]:
     """Name and version of edge and of what is installed of `PACKAGES`."""
     found = [(name, _version(name)) for name in PACKAGES[1:]]
-    return [("edge", edge_version()), *((name, number) for name, number in found if number)]
+    code = "compiled" if is_compiled() else "plain Python"
+    return [("edge", edge_version()), ("hot path", code), *((name, number) for name, number in found if number)]
+
+
+def is_compiled() -> bool:
+    """Whether the hot path runs as C. It does in what is installed where a compiler was at hand, not in a checkout."""
+    found = find_spec("edge.wire.http1")
+    return found is not None and not (found.origin or "").endswith(".py")
 
 
 def _version(package: str) -> str:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from typing import Final
 
 from msgspec import Struct, structs
+
+HTTP: Final = "http"
+UWSGI: Final = "uwsgi"
+"""Protocols that origins speak."""
 
 
 class UpstreamAddress(Struct, frozen=True, omit_defaults=True):
     """A TCP origin (`host`, `port`) or a unix socket (`path`); the other part is empty.
 
-    `tls`: the origin speaks HTTPS. `weight` is its share of the requests relative to the other origins of its site.
+    `protocol` is "http" or "uwsgi", with `tls` it is HTTPS. `weight` is the origin's share of the requests relative to the other
+    origins of its site.
     """
 
     host: str = ""
@@ -19,15 +25,20 @@ class UpstreamAddress(Struct, frozen=True, omit_defaults=True):
     path: str = ""
     tls: bool = False
     weight: int = 1
+    protocol: str = HTTP
 
     def __str__(self) -> str:
         """Without the weight: what a log should show."""
         if self.path:
-            return f"unix:{self.path}"
+            return f"uwsgi+unix:{self.path}" if self.protocol == UWSGI else f"unix:{self.path}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"https://{host}:{self.port}" if self.tls else f"{host}:{self.port}"
+        scheme = "uwsgi://" if self.protocol == UWSGI else "https://" if self.tls else ""
+        return f"{scheme}{host}:{self.port}"
 
 
+_SOCKET_SCHEMES: Final = {"unix:": HTTP, "uwsgi+unix:": UWSGI}
+_FORMS: Final = "127.0.0.1:8000, or unix:/run/app.sock"
+_UWSGI_FORMS: Final = "uwsgi://127.0.0.1:3031, or uwsgi+unix:/run/app.sock"
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?").fullmatch
 _PORT = re.compile(r"[0-9]{1,5}").fullmatch
 _ENDS_WITH_PORT = re.compile(r".*:[^\]]*", re.DOTALL).fullmatch
@@ -35,8 +46,8 @@ _WEIGHT = re.compile(r"weight=([1-9][0-9]{0,2})").fullmatch
 
 
 def parse_upstream(text: str) -> UpstreamAddress:
-    """`127.0.0.1:8000`, `[::1]:8000`, `http://host:port`, `https://host[:port]`, `:8000`, `8000`, or `unix:/run/app.sock`;
-    perhaps ` weight=2` behind.
+    """`127.0.0.1:8000`, `[::1]:8000`, `http://host:port`, `https://host[:port]`, `uwsgi://host:port`, `:8000`, `8000`,
+    `unix:/run/app.sock`, or `uwsgi+unix:/run/app.sock`; perhaps ` weight=2` behind.
 
     Raises: ValueError with one sentence that says what is wrong and shows the right form.
     """
@@ -52,28 +63,36 @@ def parse_upstream(text: str) -> UpstreamAddress:
 
 
 def _parse_place(text: str) -> UpstreamAddress:
-    if text.startswith("unix:"):
-        path = text.removeprefix("unix:")
-        if not path.startswith("/"):
-            raise ValueError(f"{text!r}: a unix socket needs an absolute path, like unix:/run/app.sock")
-        if not path.isprintable():
-            raise ValueError(f"{text!r}: a socket path has no control characters")
-        if len(path.encode()) > 107:
-            raise ValueError(f"{text!r}: the kernel takes socket paths of at most 107 bytes")
-        return UpstreamAddress(path=path)
+    for scheme, protocol in _SOCKET_SCHEMES.items():
+        if text.startswith(scheme):
+            return UpstreamAddress(path=_parse_socket_path(text, scheme), protocol=protocol)
     scheme, separator, rest = text.rpartition("://")
-    if separator and scheme not in ("http", "https"):
-        raise ValueError(f"{text!r}: this version speaks http:// and https:// to upstreams, not {scheme}://")
+    if separator and scheme not in ("http", "https", "uwsgi"):
+        raise ValueError(
+            f"{text!r}: this version speaks http://, https:// and uwsgi:// to upstreams, not {scheme}://; "
+            "a socket file is unix:/run/app.sock or uwsgi+unix:/run/app.sock"
+        )
     tls = scheme == "https"
     rest = rest.removesuffix("/")
     if tls and rest and not _ENDS_WITH_PORT(rest):
         rest += ":443"
     host, port = _split_host_port(rest)
     if not _PORT(port) or not 0 < int(port) < 65536:
-        raise ValueError(f"{text!r}: write host:port, like 127.0.0.1:8000, or unix:/run/app.sock")
+        raise ValueError(f"{text!r}: write host:port, like {_UWSGI_FORMS if text.startswith(UWSGI) else _FORMS}")
     if not (_HOST(host) or _is_ipv6(host)):
         raise ValueError(f"{text!r}: {host!r} is no host name or address")
-    return UpstreamAddress(host=host, port=int(port), tls=tls)
+    return UpstreamAddress(host=host, port=int(port), tls=tls, protocol=UWSGI if scheme == "uwsgi" else HTTP)
+
+
+def _parse_socket_path(text: str, scheme: str) -> str:
+    path = text.removeprefix(scheme)
+    if not path.startswith("/"):
+        raise ValueError(f"{text!r}: a unix socket needs an absolute path, like {scheme}/run/app.sock")
+    if not path.isprintable():
+        raise ValueError(f"{text!r}: a socket path has no control characters")
+    if len(path.encode()) > 107:
+        raise ValueError(f"{text!r}: the kernel takes socket paths of at most 107 bytes")
+    return path
 
 
 def _is_ipv6(host: str) -> bool:

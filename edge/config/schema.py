@@ -223,7 +223,7 @@ class Config(Struct, frozen=True):
     """auto: ngh2 where it is installed."""
 
     loop: Literal["auto", "asyncio", "uvloop"] = "auto"
-    """auto: asyncio, which keeps up because sockets are driven directly."""
+    """auto: uvloop where it is installed, else asyncio."""
 
     drain_seconds: float = 30.0
     """From a stop or reload until what is still in flight is cut. kamal-proxy 30 s."""

@@ -23,8 +23,9 @@ class SiteTable(RulesTable, frozen=True):
     """Host names, wildcards (`*.example.com`) and IP addresses. May be left out in the only site: then `localhost`."""
 
     upstream: str | list[str] | UnsetType = UNSET
-    """Origins for everything that no static mount answers: `127.0.0.1:8000`, `http://host:port`, `unix:/run/app.sock`; with a
-    share of the requests: `"127.0.0.1:8001 weight=2"`. `https://app.internal:8443` is verified."""
+    """Origins for everything that no static mount answers: `127.0.0.1:8000`, `http://host:port`, `unix:/run/app.sock`,
+    `uwsgi://host:port`, `uwsgi+unix:/run/app.sock`; with a share of the requests: `"127.0.0.1:8001 weight=2"`.
+    `https://app.internal:8443` is verified."""
 
     upstream_ca: str | UnsetType = UNSET
     """PEM file with extra trust roots for `https://` upstreams. Default: the system's roots alone."""
@@ -259,7 +260,7 @@ class ServerTable(Struct, frozen=True):
     """Default `auto`: ngh2 where it is installed, else h2."""
 
     loop: Literal["auto", "asyncio", "uvloop"] | UnsetType = UNSET
-    """Default `auto`: asyncio."""
+    """Default `auto`: uvloop where it is installed, else asyncio."""
 
     drain_seconds: float | UnsetType = UNSET
     """Seconds from a stop or reload until what is still in flight is cut. Default: 30."""

@@ -41,6 +41,7 @@ SENTENCES: Final = {
     "upstream-closed": "The application behind this site ended the connection without an answer.",
     "upstream-protocol": "The application behind this site did not give a valid answer.",
     "upstream-no-tunnel": "The application behind this site did not open the WebSocket.",
+    "upstream-no-websocket": "The application behind this site is reached by a protocol that has no WebSockets (uwsgi).",
     "upstream-truncated": "The application behind this site did not finish its answer.",
     "upstream-connect-timeout": "The application behind this site does not accept connections in time.",
     "upstream-first-byte-timeout": "The application behind this site did not answer in time.",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from typing import Final
+from typing import ClassVar, Final
 
 from edge.errors import StartError
 from edge.net.socket_stream import reason_of
@@ -43,6 +43,9 @@ class TLSClientStream(TLSStream):
 
     __slots__ = ()
 
+    _needs_goodbye: ClassVar[bool] = True
+    """Else whoever cuts the line could end a body without a length (RFC 9112 §9.8)."""
+
     def __init__(
         self,
         sock: socket.socket,
@@ -51,10 +54,7 @@ class TLSClientStream(TLSStream):
         context: ssl.SSLContext,
         server_name: str,
     ) -> None:
-        # An end without close_notify is an error: else whoever cuts the line could end a body without a length (RFC 9112 §9.8).
-        tls = context.wrap_socket(
-            sock, server_hostname=server_name, do_handshake_on_connect=False, suppress_ragged_eofs=False
-        )
+        tls = context.wrap_socket(sock, server_hostname=server_name, do_handshake_on_connect=False)
         self._adopt(tls, listener, loop)
 
     def _opened(self) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from typing import ClassVar, Protocol
 
 from edge.http.exchange import Buffer
 from edge.http.limits import WRITE_SLICE
@@ -18,12 +19,28 @@ from edge.net.socket_stream import READ_SIZE, READS_PER_TURN, SocketStream, reas
 from edge.net.stream import StreamListener
 
 
+class _Session(Protocol):
+    """OpenSSL's side of an `ssl.SSLSocket`."""
+
+    def read(self, size: int) -> bytes:
+        """The next record's plaintext, `size` bytes of it at most."""
+
+    def write(self, data: Buffer) -> int:
+        """How many bytes went."""
+
+
 class TLSStream(SocketStream):
     """The server side of a TLS connection. `start` begins the handshake; `stream_opened` follows its success."""
 
-    __slots__ = ("tls",)
+    __slots__ = ("_session", "tls")
 
     tls: ssl.SSLSocket
+    _session: _Session
+    """What `tls` passes reads and writes on to. Going there directly spares two calls for each of them, a tenth of the time that
+    a small response takes; the name is private, but the same since Python 3.5."""
+
+    _needs_goodbye: ClassVar[bool] = False
+    """Whether an end without close_notify is an error. It is not for visitors: many leave like that."""
 
     def __init__(
         self,
@@ -66,6 +83,7 @@ class TLSStream(SocketStream):
         self._reading = True
         self._loop.add_reader(self._fd, self._on_readable)
         self.last_progress = self._loop.time()
+        self._session = self.tls._sslobj  # type: ignore[attr-defined]  # private, see there
         self.listener.stream_opened()
 
     @staticmethod
@@ -85,9 +103,14 @@ class TLSStream(SocketStream):
         for _ in range(READS_PER_TURN):
             try:
                 # After our goodbye only the end matters: what still comes is thrown away undeciphered.
-                data = socket.socket.recv(self.tls, READ_SIZE) if self._closing else self.tls.read(READ_SIZE)
+                data = socket.socket.recv(self.tls, READ_SIZE) if self._closing else self._session.read(READ_SIZE)
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
                 return
+            except ssl.SSLEOFError:
+                if self._needs_goodbye:
+                    self._lose("tls-error")
+                    return
+                data = b""
             except ssl.SSLError:
                 self._lose("tls-error")
                 return
@@ -107,7 +130,7 @@ class TLSStream(SocketStream):
 
     def _send(self, view: Buffer) -> int:
         try:
-            return self.tls.send(view if len(view) <= WRITE_SLICE else memoryview(view)[:WRITE_SLICE])
+            return self._session.write(view if len(view) <= WRITE_SLICE else memoryview(view)[:WRITE_SLICE])
         except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
             return 0
 

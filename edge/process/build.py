@@ -112,7 +112,9 @@ def build_service(
 
     # Where it comes in.
     entries = [Listener(each.sock, accept_secure if each.tls else accept_plain, loop) for each in listeners]
-    return WorkerService(server, entries, selector, challenges, maintenance, deadlines, access_log, closers)
+    return WorkerService(
+        server, entries, selector, challenges, maintenance, deadlines, access_log, closers, around.upstreams
+    )
 
 
 def _identified(handler: Handler, listen: Listen) -> Handler:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from edge.config.address import UpstreamAddress
 from edge.config.schema import Authentication, ErrorPage, FieldRules, Route, Rules, Site, StaticMount
@@ -43,7 +43,8 @@ log = get_logger("process")
 
 
 class Surroundings(Struct):
-    """What the handlers of all sites of a worker share. `closers` are called when the worker ends."""
+    """What the handlers of all sites of a worker share. `closers` are called when the worker ends. `upstreams` are found by the
+    first name of their site and their addresses."""
 
     loop: asyncio.AbstractEventLoop
     deadlines: Deadlines
@@ -51,6 +52,7 @@ class Surroundings(Struct):
     maintenance: MaintenanceSwitch
     https_port: int
     closers: list[Callable[[], None]]
+    upstreams: dict[tuple[str, tuple[UpstreamAddress, ...]], Upstream] = field(default_factory=dict)
 
 
 def build_site(site: Site, around: Surroundings) -> SiteRoutes:
@@ -130,6 +132,7 @@ class _SiteBuilder:
             upstream = self._upstreams[addresses] = Upstream(
                 addresses, around.deadlines, around.loop, site.balancing, site.names[0], site.upstream_ca
             )
+            around.upstreams[site.names[0], addresses] = upstream
             around.closers.append(upstream.close)
         return self._upstreams[addresses]
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from edge.config.moves import find_moves
+from edge.config.schema import Config
 from edge.process.generation import Generation
+from edge.process.messages import Moved
 from edge.process.reactor import Reactor
 from edge.process.slot import Child, Slot
 
@@ -39,6 +42,13 @@ class Crew:
         """Fill all slots."""
         for slot in self._slots:
             slot.fill()
+
+    def tell_moves(self, config: Config) -> None:
+        """Tell all workers which of their applications are elsewhere in a later configuration."""
+        moves = find_moves(self.generation.config, config)
+        for worker in self.workers:
+            for move in moves:
+                worker.channel.send(Moved(move))
 
     def retire(self, seconds: float) -> None:
         """Tell all workers to end within `seconds`; no new one is started."""

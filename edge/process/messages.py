@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from edge.certs.publisher import HTTP01, TLSALPN01
 from edge.config.maintenance import MaintenanceNotice
+from edge.config.moves import Move
 from edge.config.schema import Config
 from edge.tls.certified_key import CertifiedKey
 
@@ -39,6 +40,12 @@ class Drain(Struct, frozen=True, tag="drain"):
     """To a worker: take nothing new, finish what is in flight within `seconds`, then exit. To the keeper: stop."""
 
     seconds: float
+
+
+class Moved(Struct, frozen=True, tag="moved"):
+    """To a worker of an earlier generation: an application of its is elsewhere."""
+
+    move: Move
 
 
 class ReopenLogs(Struct, frozen=True, tag="reopen-logs"):
@@ -103,7 +110,7 @@ class Acknowledged(Struct, frozen=True, tag="acknowledged"):
     number: int
 
 
-ToWorker: TypeAlias = KeeperLink | Drain | ReopenLogs
+ToWorker: TypeAlias = KeeperLink | Drain | Moved | ReopenLogs
 ToKeeper: TypeAlias = Configure | WorkerLink | Drain
 ToSupervisor: TypeAlias = Ready | Certified
 KeeperToWorker: TypeAlias = (

@@ -12,6 +12,7 @@ import os
 import socket
 from collections.abc import Callable, Iterable
 
+from edge.config.schema import Config
 from edge.net.listening import ListeningSocket, close_listeners
 from edge.process.channel import Channel, new_pair
 from edge.process.crew import Crew
@@ -56,6 +57,11 @@ class ProcessTree:
         """The same for every generation. Said again, the earlier deadline counts."""
         for crew in self._crews:
             crew.retire(seconds)
+
+    def tell_moves(self, config: Config) -> None:
+        """Tell the workers of every earlier generation where their applications are in this configuration."""
+        for crew in self._crews:
+            crew.tell_moves(config)
 
     def configure_keeper(self, generation: Generation) -> None:
         """Let the keeper, and any that replaces it, work for this generation."""

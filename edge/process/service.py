@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeAlias
 
 from edge.certs.publisher import ChallengeAnswer, Publisher
 from edge.config.maintenance import MaintenanceNotice
+from edge.config.moves import Move
 from edge.config.schema import Config
 from edge.net.listening import ListeningSocket
 from edge.telemetry.announce import SILENT, Announcer
@@ -37,6 +38,12 @@ class Service(Protocol):
     @property
     def is_drained(self) -> bool:
         """Whether nothing is in flight any more. Asked at every tick after `begin_drain`."""
+
+    def move_upstream(self, move: Move) -> None:
+        """An application is elsewhere in the configuration of a later generation: let what waits for it go there."""
+
+    def answer_waiting(self) -> None:
+        """The drain deadline is near: answer requests that would still be waiting for an application then. May come often."""
 
     def abort_all(self) -> None:
         """The drain deadline has passed: end what is left, now."""

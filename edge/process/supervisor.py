@@ -175,6 +175,7 @@ class Supervisor:
         """The new workers serve; the old ones drain. An address that is no longer wanted refuses visitors from now on."""
         old, self._current, self._incoming = self._current, crew, None
         self._replace_patience(None)
+        self._tree.tell_moves(crew.generation.config)
         old.retire(old.generation.config.drain_seconds)
         close_listeners(old.generation.listeners, keep=crew.generation.listeners)
         self._report_serving()

@@ -31,6 +31,7 @@ from edge.process.messages import (
     KeeperLink,
     KeeperToWorker,
     Maintain,
+    Moved,
     PresentChallenge,
     Ready,
     ReopenLogs,
@@ -46,6 +47,9 @@ from edge.telemetry.logs import get_logger
 from edge.tls.certified_key import CertifiedKey
 
 EXIT_OK: Final = 0
+
+LAST_WORDS: Final = 2 * TICK
+"""Seconds before the drain deadline in which whoever still waits for an application is answered: one tick comes in any case."""
 
 log = get_logger("process")
 
@@ -107,7 +111,10 @@ class Worker:
         if self._drain_deadline is None:
             return
         if not self._service.is_drained:
-            if self._loop.time() < self._drain_deadline:
+            left = self._drain_deadline - self._loop.time()
+            if 0 < left <= LAST_WORDS:
+                self._service.answer_waiting()
+            if left > 0:
                 return
             log.warning("drain deadline passed, ending what is in flight", pid=os.getpid())
             self._service.abort_all()
@@ -126,6 +133,8 @@ class Worker:
                 self._link_keeper(attachment)
             case Drain(seconds):
                 self.drain(seconds)
+            case Moved(move):
+                self._service.move_upstream(move)
             case ReopenLogs():
                 self._service.reopen_logs()
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from edge.certs.publisher import TLSALPN01, ChallengeAnswer
+from edge.config.address import UpstreamAddress
 from edge.config.maintenance import MaintenanceNotice
+from edge.config.moves import Move
+from edge.errors import StartError
 from edge.handlers.acme_challenge import ChallengeTable
 from edge.handlers.maintenance import MaintenanceSwitch
 from edge.net.deadlines import Deadlines
 from edge.server.listener import Listener
 from edge.server.server import Server
 from edge.telemetry.access_log import AccessLog
+from edge.telemetry.logs import get_logger
 from edge.tls.certified_key import CertifiedKey
 from edge.tls.selector import Selector
+from edge.upstream.upstream import Upstream
+
+Upstreams: TypeAlias = Mapping[tuple[str, tuple[UpstreamAddress, ...]], Upstream]
+"""First name of a site and addresses → what leads there."""
+
+log = get_logger("process")
 
 
 class WorkerService:
@@ -29,6 +40,7 @@ class WorkerService:
         deadlines: Deadlines,
         access_log: AccessLog,
         closers: Sequence[Callable[[], None]],
+        upstreams: Upstreams,
     ) -> None:
         self._server = server
         self._listeners = listeners
@@ -38,6 +50,7 @@ class WorkerService:
         self._deadlines = deadlines
         self._access_log = access_log
         self._closers = closers
+        self._upstreams = upstreams
         self._handshakes: dict[int, str] = {}
         self._started = False
 
@@ -61,6 +74,21 @@ class WorkerService:
     def is_drained(self) -> bool:
         """Whether the last connection is gone."""
         return not self._server.connections
+
+    def move_upstream(self, move: Move) -> None:
+        """Let what waits for an application go where that is now. One without its roots leaves it waiting."""
+        upstream = self._upstreams.get((move.site, move.before))
+        if upstream is None:
+            return
+        try:
+            upstream.move(move.after, move.ca_file)
+        except StartError as problem:
+            log.error("requests cannot follow the application", site=move.site, problem=str(problem))
+
+    def answer_waiting(self) -> None:
+        """Answer what would still be waiting when everything ends."""
+        for upstream in self._upstreams.values():
+            upstream.give_up_waiting()
 
     def abort_all(self) -> None:
         """End what is left."""

@@ -103,7 +103,7 @@ class ConnectAttempt:
             out = error.errno in (errno.EMFILE, errno.ENFILE)
             self._fail(upstream_error("no-descriptors" if out else "socket-error"))
             return
-        self._connection = OriginConnection(self._origin.pool, self._deadlines, self._loop)
+        self._connection = self._origin.new_connection(self._origin.pool, self._deadlines, self._loop)
         self._connection.open(sock, endpoint, self, self._origin.new_stream)
 
     def connection_opened(self, connection: OriginConnection) -> None:

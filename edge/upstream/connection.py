@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Final
 
 from edge.http.exchange import Buffer
@@ -66,6 +67,8 @@ class OriginConnection:
         "sent_at",
         "served",
     )
+
+    _format_head: Callable[[bytes, bytes, Fields, int], bytes] = staticmethod(format_request_head)
 
     def __init__(self, pool: IdlePool[OriginConnection], deadlines: Deadlines, loop: asyncio.AbstractEventLoop) -> None:
         self._pool = pool
@@ -154,7 +157,7 @@ class OriginConnection:
         self._heard = self._answered = False
         self._body_left = content_length - len(body)
         self._engine.begin(method)
-        head = format_request_head(method, target, fields, content_length)
+        head = self._format_head(method, target, fields, content_length)
         drained = self._stream.write(head + body if body else head)
         self.sent_at = now = self._loop.time()
         self.deadline = NEVER if self._body_left and drained else now + self.first_byte_timeout

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from edge.errors import UpstreamError
+from edge.wire.uwsgi import NUL_IN_PATH, TOO_LARGE
 
 NEVER_ANSWERED: Final = "closed-before-response"
 """The connection ended and no byte of a response had come: the only failure, with `RESET`, that a retry may follow."""
@@ -19,10 +20,16 @@ RESET: Final = "reset-before-response"
 NO_TUNNEL: Final = "no-tunnel"
 """Not a failure but a refusal: an ordinary answer that the visitor would take for an open tunnel."""
 
+NO_WEBSOCKET: Final = "no-websocket"
+"""The origin's protocol has no tunnels."""
+
 TRUNCATED: Final = "truncated"
 FIRST_BYTE_TIMEOUT: Final = "first-byte-timeout"
 IDLE_TIMEOUT: Final = "idle-timeout"
 REQUEST_STALLED: Final = "request-stalled"
+
+UNSENT: Final = frozenset((NO_WEBSOCKET, TOO_LARGE, NUL_IN_PATH))
+"""Words for requests that the origin's protocol cannot carry. It never heard of them: they say nothing about its health."""
 
 RETRY_AFTER: Final = 2
 """Seconds that we ask a visitor to wait when the origin is down: about one restart of an application server."""
@@ -51,6 +58,9 @@ _ANSWERS: Final = {
     NEVER_ANSWERED: (502, "upstream-closed"),
     RESET: (502, "upstream-closed"),
     NO_TUNNEL: (502, "upstream-no-tunnel"),
+    NO_WEBSOCKET: (501, "upstream-no-websocket"),
+    TOO_LARGE: (431, "head-too-large"),
+    NUL_IN_PATH: (400, "path-characters"),
     TRUNCATED: (502, "upstream-truncated"),
     FIRST_BYTE_TIMEOUT: (504, "upstream-first-byte-timeout"),
     IDLE_TIMEOUT: (504, "upstream-idle-timeout"),

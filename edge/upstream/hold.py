@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from edge.errors import UpstreamError
@@ -69,6 +70,14 @@ class Hold:
             self._probe = self._new_attempt(self)
             self._probe.start()
 
+    def look_again(self) -> None:
+        """The origins are not where they were: ask anew if anybody waits."""
+        probe, self._probe = self._probe, None
+        if probe:
+            probe.cancel()
+        if self.is_on:
+            self.look()
+
     @property
     def is_on(self) -> bool:
         """Whether requests wait: then newcomers must join."""
@@ -116,6 +125,11 @@ class Hold:
     def _end(self) -> None:
         seconds = round(self._loop.time() - self._since, 1)
         log.info("no requests are held any more", let_in=self._let_in, seconds=seconds)
+
+    def give_up(self) -> None:
+        """Nobody waits any longer: all that are held are told so."""
+        for claim in self._queue.expire(inf):
+            claim.expired(self._seconds)
 
     # -- the connection that asks -------------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from edge.config.address import UpstreamAddress
 from edge.net.socket_stream import SocketStream
 from edge.telemetry.logs import get_logger
@@ -9,6 +11,10 @@ from edge.upstream.connection import OriginConnection
 from edge.upstream.health import OriginHealth
 from edge.upstream.listeners import NewStream
 from edge.upstream.pool import IdlePool
+from edge.upstream.uwsgi_connection import UwsgiConnection
+
+CONNECTIONS: Final[dict[str, type[OriginConnection]]] = {"http": OriginConnection, "uwsgi": UwsgiConnection}
+"""Protocol of an address → what speaks it."""
 
 log = get_logger("upstream")
 
@@ -19,6 +25,7 @@ class Origin:
     def __init__(self, address: UpstreamAddress, new_stream: NewStream = SocketStream) -> None:
         self.address = address
         self.new_stream = new_stream
+        self.new_connection = CONNECTIONS[address.protocol]
         self.name = str(address).encode()
         self.weight = address.weight
         self.pool: IdlePool[OriginConnection] = IdlePool()

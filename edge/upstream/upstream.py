@@ -20,6 +20,7 @@ from edge.upstream.balancer import sticky_id
 from edge.upstream.claim import Claim
 from edge.upstream.connect import Claimer, ConnectAttempt
 from edge.upstream.connection import OriginConnection
+from edge.upstream.failures import UNSENT
 from edge.upstream.hold import Hold
 from edge.upstream.origin import Origin
 from edge.upstream.policies import new_balancer, new_key_reader, sticky_line
@@ -60,6 +61,7 @@ class Upstream:
         ca_file: str = "",
     ) -> None:
         self.origins = new_origins(addresses, ca_file)
+        self._former: list[Origin] = []
         self.has_choice = len(self.origins) > 1
         self.key_of: Callable[[Exchange], bytes] | None = new_key_reader(balancing) if self.has_choice else None
         self._balancer = new_balancer(balancing.policy)
@@ -132,7 +134,7 @@ class Upstream:
 
     def origin_of(self, connection: OriginConnection) -> Origin:
         """Where a connection of ours leads."""
-        return next(origin for origin in self.origins if connection.belongs_to(origin.pool))
+        return next(origin for origin in (*self.origins, *self._former) if connection.belongs_to(origin.pool))
 
     def note_answer(self, connection: OriginConnection, exchange: Exchange, key: bytes, status: int) -> Fields:
         """A request was answered; returns what the policy adds to the response's fields. Call it where `has_choice`."""
@@ -144,7 +146,8 @@ class Upstream:
 
     def note_failure(self, connection: OriginConnection, word: str) -> None:
         """A request was not answered, or badly. Call it where `has_choice`."""
-        self.origin_of(connection).note_failure(self._loop.time(), word)
+        if word not in UNSENT:
+            self.origin_of(connection).note_failure(self._loop.time(), word)
 
     def close(self) -> None:
         """Close idle connections and give up look-ups and probes. Busy connections end with their exchanges."""
@@ -152,6 +155,29 @@ class Upstream:
         if self._hold:
             self._hold.close()
         self._resolver.close()
+        self._close_idle()
+
+    def _close_idle(self) -> None:
         for origin in self.origins:
             for connection in origin.pool.drain():
                 connection.close()
+
+    # -- after a reload -----------------------------------------------------------------------------------------------
+
+    def move(self, addresses: Sequence[UpstreamAddress], ca_file: str) -> None:
+        """Its origins are these from now on: what is held, or comes later, goes there; what has a connection keeps it.
+
+        For the end of a generation: nobody probes the new origins. Raises: StartError; then nothing has changed."""
+        origins = new_origins(addresses, ca_file)
+        self._prober.close()
+        self._close_idle()
+        self._former += self.origins
+        self.origins = origins
+        self.has_choice = len(origins) > 1
+        if self._hold:
+            self._hold.look_again()
+
+    def give_up_waiting(self) -> None:
+        """Answer what is held as if its time were up."""
+        if self._hold:
+            self._hold.give_up()

@@ -41,7 +41,13 @@ class _Lines:
     __slots__ = ("complete", "lines")
 
     # httptools asks for every callback by name; an attribute that is None is found faster than one that is missing.
-    on_message_begin = on_url = on_status = on_body = on_message_complete = on_chunk_header = on_chunk_complete = None
+    on_message_begin: None = None
+    on_url: None = None
+    on_status: None = None
+    on_body: None = None
+    on_message_complete: None = None
+    on_chunk_header: None = None
+    on_chunk_complete: None = None
 
     def __init__(self) -> None:
         self.lines: list[Field] = []

@@ -85,8 +85,8 @@ def _parse(data: bytes, method: bytes) -> ParsedResponse:
     try:
         kept, aside = _FIELDS.sort(split_head(httptools.HttpResponseParser, data)[0])
         length = _content_length(aside)
-    except BrokenHead as exc:
-        raise UpstreamError(502, "syntax") from exc
+    except BrokenHead as broken:
+        raise UpstreamError(502, "syntax") from broken
     except RequestRefused as exc:
         raise UpstreamError(502, exc.reason) from exc
     options = parse_connection(aside.get(b"connection"))

@@ -10,11 +10,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
-START_TIMEOUT = 30.0
+START_TIMEOUT = 120.0
+"""Seconds. A busy machine has been seen to take thirty for what it does in one when it is idle."""
 
 
 def free_port() -> int:
@@ -22,6 +25,15 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port: int = sock.getsockname()[1]
         return port
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port of 127.0.0.1 that refuses connections, and that nobody takes away until a server of the test listens there."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("127.0.0.1", 0))
+        yield sock.getsockname()[1]
 
 
 class EdgeProcess:

@@ -39,6 +39,11 @@ class ScriptedOrigin:
                 sock.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
 
+    @staticmethod
+    def read_request(sock: socket.socket) -> bytes:
+        """What a script gets of a request; empty at the end of the connection."""
+        return read_head(sock)
+
     def _accept(self) -> None:
         threads = []
         while True:
@@ -56,7 +61,7 @@ class ScriptedOrigin:
 
     def _serve(self, sock: socket.socket) -> None:
         with sock, contextlib.suppress(OSError):
-            while head := read_head(sock):
+            while head := self.read_request(sock):
                 if not self.script(sock, head):
                     break
         self._open.discard(sock)

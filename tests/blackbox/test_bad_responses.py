@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.blackbox.conftest import domains
-from tests.blackbox.edge_process import EdgeProcess, free_port
+from tests.blackbox.edge_process import EdgeProcess, reserved_port
 from tests.blackbox.http2_visitor import HTTP2Visitor
 from tests.blackbox.recording_origin import OK
 from tests.blackbox.scripted_origin import Script, ScriptedOrigin, answer, answer_and_close, answer_and_reset
@@ -214,13 +214,15 @@ def test_a_response_until_close(edge: EdgeProcess, liar: ScriptedOrigin) -> None
 
 def test_an_origin_that_refuses(tmp_path: Path, own_certificate: list[str]) -> None:
     """502 at once; when it comes up it is used within moments, also by a request that came just before."""
-    port = free_port()
-    with EdgeProcess(tmp_path, *domains(), *own_certificate, "--upstream", f"127.0.0.1:{port}", workers=1) as edge:
+    with (
+        reserved_port() as port,
+        EdgeProcess(tmp_path, *domains(), *own_certificate, "--upstream", f"127.0.0.1:{port}", workers=1) as edge,
+    ):
         assert over_http1(edge) == 502
         with ScriptedOrigin(answer(OK), port):
             assert over_http1(edge) == 200
         with Visitor(dial_tls(edge.https_port)) as visitor:
             visitor.send(GET)
-            time.sleep(0.1)
+            edge.wait_for("requests are held")
             with ScriptedOrigin(answer(OK), port):
                 assert visitor.read().status == 200

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.blackbox.asking import Answer, ask, ask_plain
-from tests.blackbox.edge_process import REPOSITORY, EdgeProcess, free_port
+from tests.blackbox.edge_process import REPOSITORY, EdgeProcess, free_port, reserved_port
 from tests.blackbox.gunicorn_process import GunicornProcess
 from tests.blackbox.load import Http2Load, KeepAliveLoad
 from tests.blackbox.recording_origin import RecordingOrigin
@@ -121,6 +121,29 @@ def test_a_reload_does_not_lose_who_waits(tmp_path: Path) -> None:
         edge.wait_for('"serving","generation":2')
         with RecordingOrigin(port=port):
             assert [each.status for each in asked] == [200] * 5
+
+
+def test_who_waits_goes_where_a_reload_has_moved_the_application(tmp_path: Path) -> None:
+    """The old address stays dead; the old workers are told the new one."""
+    with reserved_port() as old, RecordingOrigin() as new, once_up(tmp_path, old) as edge:
+        asked = [Asked(edge.https_port) for _ in range(5)]
+        edge.wait_for("requests are held")
+        assert new.requests == []
+        file = tmp_path / "edge.toml"
+        file.write_text(file.read_text().replace(str(old), str(new.port)))
+        edge.process.send_signal(signal.SIGHUP)
+        assert [each.status for each in asked] == [200] * 5
+        assert len(new.requests) == 5
+
+
+def test_who_waits_is_answered_before_the_old_workers_end(tmp_path: Path) -> None:
+    """An application that has gone for good: 503 when the time to drain is over, not a broken connection."""
+    with reserved_port() as port, once_up(tmp_path, port, "hold_seconds = 60", "[server]", "drain_seconds = 1") as edge:
+        asked = Asked(edge.https_port)
+        edge.wait_for("requests are held")
+        edge.process.send_signal(signal.SIGHUP)
+        assert asked.status == 503
+        assert "retry-after" in asked.answer.fields if asked.answer else False
 
 
 def maintenance(edge: EdgeProcess, *arguments: str) -> None:

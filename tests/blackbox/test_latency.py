@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -19,7 +19,13 @@ from tests.wire import http2_frames as wire
 PROMPTLY = 0.05
 """Seconds from the application's write to the visitor's read, at the median."""
 
+ATTEMPTS = 6
+"""What holds bytes back, a buffer or a timer, is late every time; a machine that is busy with other things is not."""
+
 EVENTS = 15
+
+PATIENCE = 30.0
+"""Seconds after which the application gives up on a test that has given up."""
 
 
 class Clockwork:
@@ -32,14 +38,14 @@ class Clockwork:
         self.wrap = b""
 
     def __call__(self, sock: socket.socket, head: bytes) -> bool:
-        turns = self.turns
+        turns, written = self.turns, self.written  # those of this request, should another one come before its end
         sock.sendall(self.head)
         for number in range(EVENTS):
-            turns.get(timeout=5)
+            turns.get(timeout=PATIENCE)
             piece = b"data: %d\n\n" % number
             if self.wrap == b"chunk":
                 piece = b"%x\r\n%b\r\n" % (len(piece), piece)
-            self.written.append(time.monotonic())
+            written.append(time.monotonic())
             sock.sendall(piece)
         return False
 
@@ -66,9 +72,15 @@ def edge(
             yield running
 
 
-def median_delay(clockwork: Clockwork, arrived: list[float]) -> float:
-    delays = sorted(there - here for here, there in zip(clockwork.written, arrived, strict=True))
-    return delays[len(delays) // 2]
+def is_prompt(clockwork: Clockwork, form: str, arrivals: Callable[[], list[float]]) -> bool:
+    """Whether half of the events come through promptly, in one attempt at least."""
+    for _ in range(ATTEMPTS):
+        prepare(clockwork, form)
+        arrived = arrivals()
+        delays = sorted(there - here for here, there in zip(clockwork.written, arrived, strict=True))
+        if delays[len(delays) // 2] < PROMPTLY:
+            return True
+    return False
 
 
 def prepare(clockwork: Clockwork, form: str) -> None:
@@ -81,32 +93,36 @@ def prepare(clockwork: Clockwork, form: str) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_events_over_http1(edge: EdgeProcess, clockwork: Clockwork, form: str) -> None:
     """Each event is there within moments (bar 21): nothing waits for a buffer to fill."""
-    prepare(clockwork, form)
-    arrived = []
-    with Visitor(dial_tls(edge.https_port)) as visitor:
-        visitor.send(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
-        seen = b""
-        for number in range(EVENTS):
-            clockwork.turns.put(0)
-            while b"data: %d\n\n" % number not in seen:
-                seen += visitor.read_some()
-            arrived.append(time.monotonic())
-    assert median_delay(clockwork, arrived) < PROMPTLY
+
+    def arrivals() -> list[float]:
+        arrived = []
+        with Visitor(dial_tls(edge.https_port)) as visitor:
+            visitor.send(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+            for number in range(EVENTS):
+                clockwork.turns.put(0)
+                visitor.read_through(b"data: %d\n\n" % number)
+                arrived.append(time.monotonic())
+        return arrived
+
+    assert is_prompt(clockwork, form, arrivals)
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_events_over_http2(edge: EdgeProcess, clockwork: Clockwork, form: str) -> None:
     """The same on a stream."""
-    prepare(clockwork, form)
-    arrived = []
-    with HTTP2Visitor(edge.https_port) as visitor:
-        visitor.send(wire.headers(1, request(b"/")))
-        for number in range(EVENTS):
-            clockwork.turns.put(0)
-            mark = b"data: %d\n\n" % number
-            visitor.read_until(lambda mark=mark: mark in visitor.body(1))  # type: ignore[misc]  # a default binds it
-            arrived.append(time.monotonic())
-    assert median_delay(clockwork, arrived) < PROMPTLY
+
+    def arrivals() -> list[float]:
+        arrived = []
+        with HTTP2Visitor(edge.https_port) as visitor:
+            visitor.send(wire.headers(1, request(b"/")))
+            for number in range(EVENTS):
+                clockwork.turns.put(0)
+                mark = b"data: %d\n\n" % number
+                visitor.read_until(lambda mark=mark: mark in visitor.body(1))  # type: ignore[misc]  # a default binds it
+                arrived.append(time.monotonic())
+        return arrived
+
+    assert is_prompt(clockwork, form, arrivals)
 
 
 def test_the_head_does_not_wait_for_the_body(edge: EdgeProcess, clockwork: Clockwork) -> None:

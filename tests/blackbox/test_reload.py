@@ -48,6 +48,7 @@ class Configured:
 
     def reload(self, outcome: str = SERVING) -> None:
         """SIGHUP, until edge has said the outcome once more."""
+        self.edge.wait_for(SERVING)  # it answers a little before it says so: that must not count as the outcome
         before = self.edge.output.count(outcome)
         self.edge.process.send_signal(signal.SIGHUP)
         self.edge.wait_until(lambda: self.edge.output.count(outcome) > before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 TIMEOUT = 10.0
@@ -107,6 +107,10 @@ class Visitor:
         """Only the next head, interim or final. Raises: Incomplete."""
         return self._read_head()
 
+    def read_through(self, mark: bytes) -> bytes:
+        """Everything up to the end of `mark`, whatever the framing around it. Raises: Incomplete."""
+        return self._take_until(mark)
+
     def read_some(self) -> bytes:
         """Whatever comes next; empty at the end of the connection."""
         if self._buffer:
@@ -188,19 +192,20 @@ class Visitor:
         pieces: list[bytes] = []
         while size:
             if not self._buffer:
-                self._fill(b"".join(pieces))
+                self._fill(pieces)
             piece, self._buffer = self._buffer[:size], self._buffer[size:]
             pieces.append(piece)
             size -= len(piece)
         return b"".join(pieces)
 
-    def _fill(self, seen: bytes = b"") -> None:
+    def _fill(self, seen: Sequence[bytes] = ()) -> None:
+        """More of a response, of which `seen` has been taken out of the buffer."""
         try:
             data = self.sock.recv(65536)
         except OSError as error:
-            raise Incomplete(type(error).__name__, seen + self._buffer) from error
+            raise Incomplete(type(error).__name__, b"".join(seen) + self._buffer) from error
         if not data:
-            raise Incomplete("closed", seen + self._buffer)
+            raise Incomplete("closed", b"".join(seen) + self._buffer)
         self._buffer += data
 
 

@@ -76,7 +76,7 @@ def test_keys_are_located_in_every_kind_of_table() -> None:
 
 
 @given(st.text(alphabet=st.sampled_from("[]{}=.\"'\n #abc1site_"), max_size=60))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_text_is_settings_or_complaints(tmp_path: Path, text: str) -> None:
     """No text makes the reader fail in another way."""
     found = Complaints()

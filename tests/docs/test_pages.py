@@ -50,6 +50,13 @@ def test_the_page_of_limits_is_current() -> None:
     assert current == generator["made_page"](), "run: python docs/generate_limits.py"
 
 
+def test_the_page_of_application_servers_is_current() -> None:
+    """docs/reference/upstreams.md is what docs/generate_upstreams.py makes of the matrix that is measured on real servers."""
+    generator = runpy.run_path(str(REPOSITORY / "docs" / "generate_upstreams.py"))
+    current = generator["PAGE"].read_text()
+    assert current == generator["made_page"](), "run: python docs/generate_upstreams.py"
+
+
 def test_every_room_is_in_the_layout() -> None:
     """README and overview list all rooms of edge/, in the order of the layers."""
     rooms = sorted(path.parent.name for path in (REPOSITORY / "edge").glob("*/__init__.py"))

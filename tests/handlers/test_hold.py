@@ -15,7 +15,7 @@ from edge.config.schema import Balancing
 from edge.handlers.proxy_exchange import GATHER
 from edge.upstream import hold, hold_queue
 from tests.handlers.scenes import MAX_BODY, Scene, request_of, scene
-from tests.upstream.origins import ScriptedOrigin, always_ok, until
+from tests.upstream.origins import OK, ScriptedOrigin, Visit, always_ok, until
 
 
 @pytest.fixture(autouse=True)
@@ -207,5 +207,58 @@ def test_another_failure_is_told_at_once(tmp_path: Path) -> None:
     async def main() -> None:
         async with scene(addresses=[UpstreamAddress(path=str(path))], balancing=Balancing()) as stage:
             assert (await stage.get()).status == 502
+
+    asyncio.run(main())
+
+
+def test_who_is_held_follows_an_application_that_moves(tmp_path: Path) -> None:
+    """All of them, once each, in their order; and nobody asks at the old place any more."""
+
+    async def main() -> None:
+        async with before_nobody(tmp_path) as (stage, path), ScriptedOrigin(always_ok) as new:
+            waiting = [stage.begin(request_of(target=b"/%d" % number)) for number in range(4)]
+            stage.upstream.move([new.address], "")
+            for exchange in waiting:
+                assert (await stage.finish(exchange)).status == 200
+            assert [head.split()[1] for head in new.heads] == [b"/0", b"/1", b"/2", b"/3"]
+            async with ScriptedOrigin(always_ok, path) as old:
+                assert (await stage.get()).status == 200
+                assert old.connections == 0
+            stage.upstream.close()
+
+    asyncio.run(main())
+
+
+def test_what_has_begun_ends_where_it_began(tmp_path: Path) -> None:
+    """A move leaves connections at work alone, also when there is a choice of origins before or behind it."""
+    go_on = asyncio.Event()
+
+    async def slow(visit: Visit) -> None:
+        await visit.request()
+        await go_on.wait()
+        await visit.send(OK)
+
+    async def main() -> None:
+        async with scene(slow) as stage, ScriptedOrigin(always_ok) as one, ScriptedOrigin(always_ok) as two:
+            begun = stage.begin(request_of())
+            await until(lambda: len(stage.origin.bodies) == 1)
+            stage.upstream.move([one.address, two.address], "")
+            assert (await stage.get()).status == (await stage.get()).status == 200
+            assert (one.connections, two.connections) == (1, 1)
+            go_on.set()
+            assert (await stage.finish(begun)).status == 200
+            stage.upstream.close()
+
+    asyncio.run(main())
+
+
+def test_who_is_held_can_be_answered_early(tmp_path: Path) -> None:
+    """As if the time were up: the worker is about to end."""
+
+    async def main() -> None:
+        async with before_nobody(tmp_path) as (stage, _):
+            waiting = [stage.begin(request_of()) for _ in range(3)]
+            stage.upstream.give_up_waiting()
+            assert [exchange.status for exchange in waiting] == [503] * 3
 
     asyncio.run(main())

@@ -12,6 +12,7 @@ from typing import Any
 
 from edge.certs.publisher import HTTP01, ChallengeAnswer, Publisher
 from edge.config.maintenance import MaintenanceNotice
+from edge.config.moves import Move
 from edge.config.schema import Config
 from edge.errors import CertificateError, StartError
 from edge.net.listening import ListeningSocket
@@ -63,6 +64,7 @@ class SampleService:
         self.certificates: dict[tuple[str, ...], CertifiedKey] = {}
         self.answers: dict[int, ChallengeAnswer] = {}
         self.reopened = 0
+        self.moves: list[Move] = []
         self.notice: MaintenanceNotice | None = None
         self.watched: list[socket.socket] = []
 
@@ -98,6 +100,12 @@ class SampleService:
     @property
     def is_drained(self) -> bool:
         return not self.connections
+
+    def move_upstream(self, move: Move) -> None:
+        self.moves.append(move)
+
+    def answer_waiting(self) -> None:
+        pass
 
     def abort_all(self) -> None:
         for connection in list(self.connections):
