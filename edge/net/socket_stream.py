@@ -148,7 +148,7 @@ class SocketStream:
             self._loop.add_reader(self._fd, self._on_readable)
 
     def _on_readable(self) -> None:
-        if self.share is not None and not self.share.take():
+        if self.share is not None and not (self.share.take(self._on_readable) and self._reading):
             return
         for _ in range(READS_PER_TURN):
             try:

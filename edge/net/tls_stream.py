@@ -62,7 +62,7 @@ class TLSStream(SocketStream):
         self._loop.add_reader(self._fd, self._on_handshake)
 
     def _on_handshake(self) -> None:
-        if self.share is not None and not self.share.take():
+        if self.share is not None and (not self.share.take(self._on_handshake) or self.lost):
             return
         try:
             self.tls.do_handshake()
@@ -98,7 +98,7 @@ class TLSStream(SocketStream):
     # -- reading and writing ------------------------------------------------------------------------------------------
 
     def _on_readable(self) -> None:
-        if self.share is not None and not self.share.take():
+        if self.share is not None and not (self.share.take(self._on_readable) and self._reading):
             return
         for _ in range(READS_PER_TURN):
             try:

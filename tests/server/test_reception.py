@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,11 +17,16 @@ from edge.http.limits import (
 )
 from edge.http.networks import Networks
 from edge.net.deadlines import NEVER
+from edge.net.share import Share
 from edge.server.client import AT_ONCE, Client
 from edge.server.reception import MAX_REMEMBERED, Reception
 from tests.server.fakes import FakeLoop
 
 VISITOR, OTHER, BALANCER = "192.0.2.1", "192.0.2.2", "10.0.0.1"
+
+
+def nothing() -> None:
+    """A socket that need not be served."""
 
 
 class Guest:
@@ -203,12 +209,12 @@ def test_a_crowd_takes_turns_while_there_are_others(house: House) -> None:
     crowd = [house.enter() for _ in range(CROWD + 5)]
     share = crowd[0].client.reads
     assert share is not None
-    assert all(share.take() for _ in range(100))
+    assert all(share.take(nothing) for _ in range(100))
     other = house.enter(OTHER)
     assert other.client.reads is None
-    assert [share.take() for _ in range(100)].count(True) == READS_PER_TURN_OF_A_CROWD
+    assert [share.take(nothing) for _ in range(100)].count(True) == READS_PER_TURN_OF_A_CROWD
     house.loop.turn()
-    assert share.take()
+    assert share.take(nothing)
 
 
 def test_handshakes_take_turns_even_alone(house: House) -> None:
@@ -216,10 +222,10 @@ def test_handshakes_take_turns_even_alone(house: House) -> None:
     mine, other = house.enter().client.handshakes, house.enter(OTHER).client.handshakes
     assert mine is not None
     assert other is not None
-    assert [mine.take() for _ in range(10)].count(True) == HANDSHAKES_PER_TURN
-    assert other.take()
+    assert [mine.take(nothing) for _ in range(10)].count(True) == HANDSHAKES_PER_TURN
+    assert other.take(nothing)
     house.loop.turn()
-    assert mine.take()
+    assert mine.take(nothing)
 
 
 def test_the_heaviest_connections_of_a_client_end(house: House) -> None:
@@ -251,3 +257,21 @@ def test_a_trusted_proxy_may_hold_much(house: House) -> None:
     house.reception.relieve_soon(guests[0].client)
     house.loop.turn()
     assert not any(each.has_left for each in guests)
+
+
+def test_whoever_has_had_his_share_is_called_again() -> None:
+    """Each that waits is served in a later turn, in order, even if its socket is never reported again."""
+    loop = FakeLoop()
+    share = Share(2, loop)  # type: ignore[arg-type]  # only `call_soon` is used
+    served: list[int] = []
+
+    def serve(number: int) -> None:
+        if share.take(callbacks[number]):
+            served.append(number)
+
+    callbacks = [partial(serve, number) for number in range(7)]
+    for callback in callbacks:
+        callback()
+    assert served == [0, 1]
+    loop.turn()
+    assert served == [0, 1, 2, 3, 4, 5, 6]
