@@ -41,10 +41,10 @@ open 6 per name."""
 READS_PER_TURN_OF_A_CROWD: Final = 4
 """How many of those are read from in a turn of the event loop."""
 
-MISDEEDS_FORGIVEN: Final = 20
+MISDEEDS_FORGIVEN: Final = 100
 """HTTP/2 connections of one client that may end in a flood or in broken frames before new ones have to wait."""
 
-MISDEED_INTERVAL: Final = 1.0
+MISDEED_INTERVAL: Final = 0.2
 """Seconds after which one of them is forgiven."""
 
 # -- deadlines and idle times -----------------------------------------------------------------------------------------

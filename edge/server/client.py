@@ -24,9 +24,6 @@ from edge.net.share import Share
 AT_ONCE: Final = 32
 """Connections ended in one go when room is needed, so that the search for them is not made for each newcomer. nginx 32."""
 
-ON_PROBATION: Final = (MISDEEDS_FORGIVEN - 2) * MISDEED_INTERVAL
-"""Seconds of debt from which on a new connection is paid for like a misdeed, lest many come in before the first misbehaves."""
-
 
 class Guest(Protocol):
     """A connection, as far as it is counted here."""
@@ -71,13 +68,6 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<Client {self.address} {len(self.connections)} connections, {len(self.line)} wait>"
-
-    def begin(self, connection: Guest, now: float) -> None:
-        """Greet one more, whether it has waited or not."""
-        self.line.pop(connection, None)
-        if self._debt_until - now >= ON_PROBATION:
-            self._debt_until += MISDEED_INTERVAL
-        connection.begin()
 
     @property
     def reads(self) -> Share | None:

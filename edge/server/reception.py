@@ -22,7 +22,8 @@ MAX_REMEMBERED: Final = 4096
 """Clients without connections whose misdeeds are remembered; beyond, the one that left first is forgotten."""
 
 LOOK_AGAIN: Final = 0.25
-"""Seconds between two looks at those who wait and at crowds."""
+"""Seconds between two looks at those who wait and at crowds. Of a client's line one is let in at each, so that not many come in
+before the first misbehaves."""
 
 WARN_INTERVAL: Final = 10.0
 """Seconds between two log lines of one kind: who attacks must not fill the log."""
@@ -85,11 +86,11 @@ class Reception:
             self._gone.pop(client.key, None)
         client.connections.add(connection)
         now = self._clock()
-        if client.is_shunned(now):
+        if client.line or client.is_shunned(now):
             client.line[connection] = None
             self._waited_for.add(client)
         else:
-            client.begin(connection, now)
+            connection.begin()
 
     def left(self, client: Client, connection: Guest) -> None:
         """It is gone, at whatever stage."""
@@ -145,8 +146,10 @@ class Reception:
     def deadline_passed(self, now: float) -> None:
         """Look who may begin, who holds too much, and forget who is forgiven."""
         for client in list(self._waited_for):
-            while client.line and not client.is_shunned(now):
-                client.begin(next(iter(client.line)), now)
+            if client.line and not client.is_shunned(now):
+                first = next(iter(client.line))
+                del client.line[first]
+                first.begin()
             if not client.line:
                 self._waited_for.discard(client)
         for client in [each for each in self._gone.values() if each.is_forgotten(now)]:

@@ -83,7 +83,7 @@ def test_a_flood(edge: EdgeProcess, engine: str, kind: str) -> None:
     if kind == "table sizes" and engine == "ngh2":
         pytest.skip("libnghttp2 takes them for next to nothing")
     flood = FLOODS[kind]()
-    with MemoryWatch(edge) as memory, Honest(edge), HTTP2Visitor(edge.https_port) as attacker:
+    with MemoryWatch(edge) as memory, Honest(edge), HTTP2Visitor(edge.https_port, source="127.0.0.66") as attacker:
         attacker.sock.settimeout(5)
         attacker.pour(flood)
         attacker.read_until(lambda: False)
