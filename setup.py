@@ -16,6 +16,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 COMPILED = (
+    "edge/handlers/message_stream.py",
     "edge/handlers/proxy.py",
     "edge/handlers/proxy_exchange.py",
     "edge/handlers/routing.py",
@@ -46,6 +47,7 @@ COMPILED = (
     "edge/upstream/origin.py",
     "edge/upstream/pool.py",
     "edge/upstream/upstream.py",
+    "edge/upstream/uwsgi_connection.py",
     "edge/wire/chunked.py",
     "edge/wire/connection_options.py",
     "edge/wire/engine.py",

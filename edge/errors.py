@@ -4,6 +4,7 @@
     ├── ConfigError            the operator's input; printed as complaints, exit status 2
     ├── StartError             cannot start (port in use, no permission); printed in one block, exit status 1
     ├── StorageError           state could not be read or written
+    │   └── LeaseLost          another holder of the lock was let in: what was to be written is out of date
     ├── HTTPError              an exchange that cannot go on; knows its status
     │   ├── RequestRefused     the client's request breaks a rule
     │   └── UpstreamError      the origin did not do its part
@@ -41,6 +42,10 @@ class StartError(EdgeError):
 
 class StorageError(EdgeError):
     """State could not be read or written."""
+
+
+class LeaseLost(StorageError):
+    """The writer has been silent for so long that somebody else holds the lock now. Nothing was written."""
 
 
 class HTTPError(EdgeError):

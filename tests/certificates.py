@@ -13,8 +13,8 @@ from cryptography.x509.oid import NameOID
 from edge.tls.certified_key import CertifiedKey
 
 
-def make_certified_key(*names: str, days: float = 30) -> CertifiedKey:
-    """A self-signed certificate for `names`, and its key."""
+def make_certified_key(*names: str, days: float = 30, age: float = 0) -> CertifiedKey:
+    """A self-signed certificate for `names` that is `age` days old and lives for `days` more, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.datetime.now(datetime.UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
@@ -24,7 +24,7 @@ def make_certified_key(*names: str, days: float = 30) -> CertifiedKey:
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=1))
+        .not_valid_before(now - datetime.timedelta(days=age, minutes=1))
         .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)

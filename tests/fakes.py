@@ -27,13 +27,16 @@ class FakeExchange:
         self.receiver: Receiver | None = None
         self.upstream_seconds = -1.0
         self.held_seconds = 0.0
+        self.cache_verdict = ""
         self.request_id = "0123456789abcdef" * 2
         self.head: ResponseHead | None = None
         self.interim: list[tuple[int, Fields]] = []
         self.slices: list[bytes] = []
         self.is_ended = False
+        self.trailers: Fields = ()
         self.abort_reason: str | None = None
         self.is_body_paused = False
+        self.may_body_rest = False
         self._capacity = capacity
         self._sent = 0
 
@@ -76,7 +79,7 @@ class FakeExchange:
             self.slices.append(bytes(data))
             self._sent += len(data)
 
-    def end(self) -> None:
+    def end(self, trailers: Fields = ()) -> None:
         assert self.head is not None, "an end without a head"
         assert not self.is_over, "two ends"
         announced = self.head.content_length
@@ -84,6 +87,7 @@ class FakeExchange:
             self.abort_reason = "length-mismatch"
         else:
             self.is_ended = True
+            self.trailers = trailers
 
     def respond(self, head: ResponseHead, body: Buffer = b"") -> None:
         self.send_head(head)
@@ -99,6 +103,9 @@ class FakeExchange:
 
     def resume_body(self) -> None:
         self.is_body_paused = False
+
+    def let_body_rest(self) -> None:
+        self.may_body_rest = True
 
     # -- for tests ----------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from edge.certs.issuer import ErrorClass, IssueFailed, Issuer, Progress
 from edge.certs.journal import PendingJournal, discard_journal, open_journal
 from edge.certs.publisher import Publisher
 from edge.certs.store import CertificateStore, Stored
-from edge.errors import CertificateError, StorageError
+from edge.errors import CertificateError, LeaseLost, StorageError
 
 DEADLINE = 600.0
 """Seconds for one attempt. What takes longer is resumed in the next."""
@@ -33,10 +33,11 @@ class How(Enum):
     UNSAVED = "issued, but the disk did not take it"
     FOUND = "another process had done it"
     BUSY = "another process is doing it"
+    TAKEN = "another node has taken over while this one was away"
 
 
 class Outcome(Struct, frozen=True):
-    """`stored` is the certificate to serve; None only when BUSY."""
+    """`stored` is the certificate to serve; None only when BUSY or TAKEN."""
 
     how: How
     stored: Stored | None
@@ -59,6 +60,7 @@ class Attempt:
         wall_clock: Callable[[], float],
         progress: Progress,
         is_rehearsed: bool = False,
+        on_order: Callable[[], None] = lambda: None,
     ) -> None:
         self._spec = spec
         self._store = store
@@ -70,14 +72,17 @@ class Attempt:
         self._wall_clock = wall_clock
         self._progress = progress
         self._is_rehearsed = is_rehearsed
+        self._on_order = on_order
 
     async def run(self) -> Outcome:
         """Raises: IssueFailed. Trouble with the disk is one too, of class LOCAL."""
         try:
-            with self._store.storage.lock(self._spec.directory) as got:
+            with self._store.exclusive() as got:
                 if not got:
                     return Outcome(How.BUSY, None)
                 return self._look_again() or await self._order()
+        except LeaseLost:
+            return Outcome(How.TAKEN, None)
         except StorageError as exc:
             raise IssueFailed(ErrorClass.LOCAL, "save", str(exc)) from exc
 
@@ -99,13 +104,14 @@ class Attempt:
         self.has_ordered = True
         finished = self._live.leaf.public_key if self._live else None
         journal = open_journal(
-            self._store.storage,
+            self._store.writer,
             self._spec.directory,
             self._spec.names,
             self._issuer.name,
             finished_key=finished,
             key_type=self._spec.options.key_type,
         )
+        journal.on_order = self._on_order
         try:
             chain = await self._issue(journal)
             chain, leaf = accept_chain(chain, journal.key, self._spec.names, self._wall_clock())
@@ -143,7 +149,9 @@ class Attempt:
             journal.release_reserve()
         try:
             self._store.save(stored)
+        except LeaseLost:
+            raise
         except StorageError:
             return Outcome(How.UNSAVED, stored)  # the journal stays: after a crash the CA gives the chain again
-        discard_journal(self._store.storage, self._spec.directory)
+        discard_journal(self._store.writer, self._spec.directory)
         return Outcome(How.ISSUED, stored)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from edge.certs.identifiers import ON_DEMAND
 from edge.certs.renewal import DAY, HOUR
 from edge.certs.state import CertificateState
 from edge.certs.store import CertificateStore
@@ -20,13 +21,13 @@ log = get_logger("certs")
 
 
 def retire_unused(storage: Storage, wanted: set[str], now: float) -> None:
-    """Go through all certificate directories but those in `wanted`. Trouble with the disk is logged, no more.
+    """Go through all certificate directories but those in `wanted` and those of names on demand.
 
-    What starts more than an hour in the future stays: the clock cannot be trusted then.
+    Trouble with the disk is logged, no more. What starts more than an hour in the future stays: the clock cannot be trusted then.
     """
     try:
         for directory in storage.list("certs"):
-            if directory not in wanted:
+            if directory not in wanted and not directory.endswith(ON_DEMAND):
                 _retire(CertificateStore(storage, directory, ()), now)
     except StorageError as exc:
         log.warning("unused certificates not tidied", cause=str(exc))
@@ -35,9 +36,9 @@ def retire_unused(storage: Storage, wanted: set[str], now: float) -> None:
 def _retire(store: CertificateStore, now: float) -> None:
     stored, state = store.load(), store.load_state()
     if stored and stored.leaf.not_before <= now + HOUR and stored.leaf.not_after < now - KEPT_AFTER_EXPIRY:
-        with store.storage.lock(store.directory) as got:
+        with store.exclusive() as got:
             if got:
-                store.storage.delete(f"certs/{store.directory}")
+                store.writer.delete(f"certs/{store.directory}")
                 log.info("unused certificate removed", name=store.directory)
     elif state.in_use:
         store.store_state(_unused(state))

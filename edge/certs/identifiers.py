@@ -30,12 +30,18 @@ MOST_NAMES = {"": 100, "classic": 100, "tlsserver": 25, "shortlived": 25}
 """Names per certificate at Let's Encrypt, by profile; "" stands for the CA's default and for profiles nobody knows."""
 
 
+ON_DEMAND = "@demand"
+"""End of the directories of certificates that no configuration lists: whoever tidies up must not look into thousands of them."""
+
+
 class CertificateSpec(Struct, frozen=True):
     """A certificate that the configuration asks for: all of `names` in one leaf, from one kind of CA."""
 
     names: tuple[str, ...]
     authority: Authority
     options: CertificateOptions = CertificateOptions()
+    on_demand: bool = False
+    """Whether a visitor brought it up, and not the configuration."""
 
     @property
     def name(self) -> str:
@@ -46,7 +52,7 @@ class CertificateSpec(Struct, frozen=True):
     def directory(self) -> str:
         """A storage segment unique to this set of names and this type of key, the same whatever the order of the names."""
         digest = hashlib.sha256(",".join([*sorted(self.names), self.options.key_type]).encode()).hexdigest()
-        return f"{re.sub(r'[^A-Za-z0-9.*-]', '_', self.name)[:100]}-{digest[:8]}"
+        return f"{re.sub(r'[^A-Za-z0-9.*-]', '_', self.name)[:100]}-{digest[:8]}{ON_DEMAND if self.on_demand else ''}"
 
 
 def is_shallow_wildcard(name: str) -> bool:
@@ -65,7 +71,7 @@ def plan_certificates(sites: Iterable[Site], ordered_names: set[str], *, all_pub
         names = [name for name in dict.fromkeys(site.names) if name in left]
         left.difference_update(names)
         public = [name for name in names if all_public or is_public(name)]
-        local = tuple(name for name in names if name not in public)
+        local = tuple(name for name in names if not (all_public or is_public(name)))
         specs += [CertificateSpec(group, "public", site.certificate) for group in _groups(public, site.certificate)]
         specs += [CertificateSpec(local, "local")] if local else []
     return specs

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from msgspec import Struct
 
@@ -140,5 +140,25 @@ class Issuer(Protocol):
     async def renewal_info(self, chain: bytes) -> RenewalAnswer:
         """The CA's advice for this certificate (PEM chain). Raises: IssueFailed."""
 
+    async def revoke(self, chain: bytes, reason: int) -> None:
+        """Tell everybody not to trust the leaf of this PEM chain any more (RFC 8555 §7.6); one that is revoked already is no
+        error. `reason` is a code of RFC 5280 §5.3.1. Raises: IssueFailed."""
+
     async def close(self) -> None:
         """Release threads and connections; returns within 5 s."""
+
+
+@runtime_checkable
+class AccountHolder(Protocol):
+    """An issuer with an account at its CA. Nothing may be ordered there meanwhile."""
+
+    async def change_account_key(self) -> None:
+        """The same account with a new key (RFC 8555 §7.3.5). Raises: IssueFailed, StorageError."""
+
+    async def deactivate_account(self) -> None:
+        """The CA accepts nothing from the account any more (RFC 8555 §7.3.6); it is put aside.
+
+        Raises: IssueFailed, StorageError."""
+
+    def put_account_aside(self) -> None:
+        """Forget the account, keep its files in quarantine: the next order registers another. Raises: StorageError."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+from collections.abc import Callable
 
 import msgspec
 from cryptography import x509
@@ -49,10 +50,13 @@ class PendingJournal:
         self.key = key
         self.csr = csr
         self.order_url = record.order_url
+        self.on_order: Callable[[], None] = lambda: None
+        """Called when the CA has made a new order."""
 
     def order_created(self, url: str) -> None:
         """Remember the order durably; see the contract."""
         self._write(OrderRecord(self._record.ca, url))
+        self.on_order()
 
     def finalizing(self) -> None:
         """Remember that a certificate may exist from here on."""
@@ -97,6 +101,15 @@ def open_journal(
 def pending_directory(certificate: str) -> str:
     """Storage key of the entry."""
     return f"certs/{certificate}/pending"
+
+
+def has_order(storage: Storage, certificate: str) -> bool:
+    """Whether the entry names an order that may be resumed. Anything unreadable is none."""
+    try:
+        value = storage.load(f"{pending_directory(certificate)}/order.json") or b"{}"
+        return bool(msgspec.json.decode(value, type=OrderRecord).order_url)
+    except (StorageError, msgspec.MsgspecError, UnicodeDecodeError):
+        return False
 
 
 def _begin(storage: Storage, directory: str, names: tuple[str, ...], ca: str, key: PrivateKey) -> PendingJournal:

@@ -6,6 +6,7 @@ never leaves the storage directory. Leaves last a week and are renewed like any 
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -40,6 +41,9 @@ LEAF_LIFETIME = timedelta(days=7)
 ROOT_REPLACED_BEFORE = timedelta(days=30)
 """A root this near its end is replaced; leaves must not outlive it."""
 
+LOCK_TRIES = 30
+"""Seconds to wait for another process that makes the root; it needs milliseconds, and a lease that it leaves behind some ten."""
+
 BACKDATED = timedelta(minutes=5)
 """Virtual machines and containers disagree with their host about the time."""
 
@@ -73,7 +77,7 @@ class LocalIssuer:
         """A fresh leaf for the journal's request; the root is left out of the chain."""
         progress("order")
         request = x509.load_der_x509_csr(journal.csr)
-        leaf = self._sign(request, self._root())
+        leaf = self._sign(request, await self._root())
         progress("issued")
         return leaf.public_bytes(Encoding.PEM)
 
@@ -86,6 +90,11 @@ class LocalIssuer:
     async def renewal_info(self, chain: bytes) -> RenewalAnswer:
         """No advice: the manager renews by lifetime."""
         return RenewalAnswer(None, self._wall_clock() + timedelta(days=1).total_seconds())
+
+    async def revoke(self, chain: bytes, reason: int) -> None:
+        """Nobody would hear of it."""
+        detail = "the local CA publishes no revocations; its certificates last a week"
+        raise IssueFailed(ErrorClass.POLICY, "revoke", detail, hint="edge certs renew --force replaces it")
 
     async def close(self) -> None:
         """Nothing to release."""
@@ -110,22 +119,21 @@ class LocalIssuer:
             .sign(root.key, hashes.SHA256())
         )
 
-    def _root(self) -> _Root:
-        with self._storage.lock(DIRECTORY) as got:
-            if not got:
-                raise IssueFailed(ErrorClass.LOCAL, "order", "another process is setting up the local CA")
-            root = self._load_root()
-            if root is None:
-                root = self._make_root()
-            return root
+    async def _root(self) -> _Root:
+        for _ in range(LOCK_TRIES):
+            with self._storage.lock(DIRECTORY) as held:
+                if held:
+                    return self._load_root(held) or self._make_root(held)
+            await asyncio.sleep(1.0)
+        raise IssueFailed(ErrorClass.LOCAL, "order", "another process keeps the local CA to itself")
 
-    def _load_root(self) -> _Root | None:
+    def _load_root(self, held: Storage) -> _Root | None:
         if not self._storage.list(DIRECTORY):
             return None
         try:
             return self._read_root()
         except CertificateError as exc:
-            self._storage.quarantine(DIRECTORY, str(exc))
+            held.quarantine(DIRECTORY, str(exc))
             return None
 
     def _read_root(self) -> _Root:
@@ -144,13 +152,13 @@ class LocalIssuer:
             raise CertificateError("the key of the local CA is of an unknown kind")
         return _Root(certificate, key)
 
-    def _make_root(self) -> _Root:
+    def _make_root(self, held: Storage) -> _Root:
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = self._root_certificate(key)
         key_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         files = {"root-key.pem": key_pem, "root.pem": certificate.public_bytes(Encoding.PEM)}
         try:
-            self._storage.store_directory(DIRECTORY, files)
+            held.store_directory(DIRECTORY, files)
         except StorageError as exc:
             raise IssueFailed(ErrorClass.LOCAL, "order", f"the local CA could not be saved: {exc}") from exc
         return _Root(certificate, key)

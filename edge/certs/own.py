@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from edge.certs.chain import Leaf, public_key_of, read_leaf
 from edge.certs.renewal import Urgency, urgency
+from edge.config.files import read_at_most
 from edge.config.schema import KeyPair, Site
 from edge.errors import CertificateError, ConfigError
 from edge.telemetry.logs import get_logger
@@ -65,8 +66,7 @@ def load_own(pair: KeyPair) -> OwnKey:
 
 def _read(path: str) -> bytes:
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(LARGEST_FILE + 1)
+        data = read_at_most(path, LARGEST_FILE + 1)
     except OSError as exc:
         raise ConfigError([f"{path}: {exc.strerror or exc}; edge needs to read it"]) from exc
     if len(data) > LARGEST_FILE:

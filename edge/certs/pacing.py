@@ -39,11 +39,24 @@ class OrderGate:
     def __init__(self, bucket: Bucket | None) -> None:
         self._slots = asyncio.Semaphore(ORDERS_AT_ONCE)
         self._bucket = bucket
+        self._turn = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Wait for one of the four slots and for the bucket; the slot is free again on leaving."""
+        """Wait for one of the four slots, which is free again on leaving."""
         async with self._slots:
-            if self._bucket is not None:
-                await asyncio.sleep(self._bucket.take(asyncio.get_running_loop().time()))
+            yield
+
+    async def pace(self) -> None:
+        """Wait for the bucket. Asked when an order is really to be made: who finds that another node makes it takes nothing."""
+        if self._bucket is not None:
+            await asyncio.sleep(self._bucket.take(asyncio.get_running_loop().time()))
+
+    @contextlib.asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Wait until no order is under way, and keep new ones waiting until leaving."""
+        async with contextlib.AsyncExitStack() as stack:
+            async with self._turn:  # two that each held some of the slots would wait for ever
+                for _ in range(ORDERS_AT_ONCE):
+                    await stack.enter_async_context(self._slots)
             yield

@@ -11,6 +11,9 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from edge.tls.certified_key import CertifiedKey
+from edge.tls.name_answer import NameAnswer
+
+__all__ = ["HTTP01", "TLSALPN01", "ChallengeAnswer", "NameAnswer", "Publisher"]
 
 
 class HTTP01(Struct, frozen=True, tag="http-01"):
@@ -50,6 +53,9 @@ class Publisher(Protocol):
 
     def withdraw_certificate(self, names: tuple[str, ...]) -> None:
         """Serve these names no longer (they left the configuration)."""
+
+    def offer(self, certified_key: CertifiedKey) -> None:
+        """Serve this in place of an earlier one in workers that have it for these names; others ask when they need it."""
 
     async def present(self, answer: ChallengeAnswer) -> None:
         """Returns once **every** live worker has said that it gives this answer; the CA may look now.

@@ -47,6 +47,7 @@ class RenewalReason(StrEnum):
     LIFETIME = "share of its lifetime"
     LAST_CALL = "a sixth of its lifetime left"
     SPACING = "issued only a moment ago"
+    REVOKED = "it has been revoked"
 
 
 class Renewal(Struct, frozen=True):

@@ -11,7 +11,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from edge.certs.backoff import believable
-from edge.certs.renewal import Renewal, Urgency, reminder_interval, renewal, urgency
+from edge.certs.renewal import Renewal, RenewalReason, Urgency, reminder_interval, renewal, urgency
 from edge.certs.state import CertificateState
 from edge.certs.store import Stored
 
@@ -53,6 +53,8 @@ class Situation(Struct, frozen=True):
     save_at: float | None = None
     stand_in_at: float | None = None
     reminded_at: float = 0.0
+    is_forced: bool = False
+    """Somebody has asked for a new certificate now, due or not."""
 
 
 def renewal_of(situation: Situation, now: float) -> Renewal | None:
@@ -60,6 +62,8 @@ def renewal_of(situation: Situation, now: float) -> Renewal | None:
     live = situation.live
     if live is None or live.issuer not in ("", situation.ca, *situation.others):
         return None
+    if situation.state.revoked == live.leaf.serial:
+        return Renewal(live.leaf.not_before, RenewalReason.REVOKED)
     return renewal(live.leaf, situation.state.window, situation.state.issued, live.key, now)
 
 
@@ -77,8 +81,10 @@ def next_due(situation: Situation, now: float) -> Due:
 
 
 def _issue_at(situation: Situation, now: float) -> float:
-    planned = renewal_of(situation, now)
     held = believable(situation.held_until, now)
+    if situation.is_forced:
+        return held
+    planned = renewal_of(situation, now)
     return max(planned.at if planned else 0.0, believable(situation.state.next_attempt, now), held)
 
 
@@ -102,6 +108,9 @@ def _remind_at(situation: Situation, now: float) -> float | None:
     return max(overdue_at, believable(situation.reminded_at, now) + reminder_interval(level))
 
 
-def sleep_before(due: Due, now: float) -> float:
-    """Seconds to wait before asking again."""
-    return min(max(due.at - now, 0.0), LONGEST_SLEEP)
+def sleep_before(due: Due, now: float, chance: float = 0.0) -> float:
+    """Seconds to wait before asking again.
+
+    `chance` in [0, 1) shortens a wait that is not the last one: ten thousand tasks that began together must not wake together."""
+    wait = max(due.at - now, 0.0)
+    return wait if wait <= LONGEST_SLEEP else LONGEST_SLEEP * (1.0 - chance / 2)

@@ -6,9 +6,21 @@ name is withdrawn only when no part of the configuration wants it.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from edge.certs.placeholder import make_placeholder
 from edge.certs.publisher import Publisher
 from edge.tls.certified_key import CertifiedKey
+
+
+class Shelf(Protocol):
+    """Where a record puts what is to be served."""
+
+    def replace(self, certified_key: CertifiedKey) -> None:
+        """Serve this for its names from now on."""
+
+    def stand_in(self, names: tuple[str, ...], now: float) -> None:
+        """There is no real certificate for these names."""
 
 
 class ServedNames:

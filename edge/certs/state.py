@@ -49,6 +49,8 @@ class CertificateState(Struct, frozen=True):
     """When a CA was last asked for a certificate, rather than for a dry run."""
     streaks: tuple[Streak, ...] = ()
     """Failures in a row by CA, which decide whom to ask next."""
+    revoked: str = ""
+    """Serial of the certificate that was revoked by hand and is to be replaced, whatever else says so."""
     in_use: bool = True
     """Whether the configuration still asks for these names."""
 
@@ -81,7 +83,7 @@ def for_certificate(state: CertificateState, leaf: Leaf, now: float) -> Certific
     """
     if state.serial == leaf.serial:
         return state
-    fresh = CertificateState(ca=state.ca, serial=leaf.serial, issued=state.issued, next_poll=now)
+    fresh = CertificateState(ca=state.ca, serial=leaf.serial, issued=state.issued, next_poll=now, revoked=state.revoked)
     if state.failures and state.failing_since > leaf.not_before:
         return msgspec.structs.replace(
             fresh,

@@ -7,11 +7,17 @@
 
 `current` moves only after the new generation has been read back and its key fits; the working pair is never overwritten, so
 a full disk or a crash at any point leaves something to serve. G follows from the certificate, which makes `save` repeatable.
+
+Others may work on the same directory. Whoever writes does so inside `exclusive`, where writes are fenced (see
+`storage.contract`), and state is written only by those who know the generation in service.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import msgspec
@@ -68,9 +74,35 @@ class CertificateStore:
         self.directory = directory
         self._names = names
         self._base = f"certs/{directory}"
+        self._held: Storage | None = None
+        self.seen: str | None = None
+        """The generation that this process knows to be in service; None before it has looked."""
+
+    @contextmanager
+    def exclusive(self) -> Iterator[bool]:
+        """Inside, nobody else works on this certificate, and `writer` is fenced; False when somebody else does. May be nested:
+        then the outer one counts."""
+        if self._held is not None:
+            yield True
+            return
+        with self.storage.lock(self.directory) as held:
+            self._held = held
+            try:
+                yield held is not None
+            finally:
+                self._held = None
+
+    @property
+    def writer(self) -> Storage:
+        """What changes are made through."""
+        return self._held or self.storage
 
     def load(self) -> Stored | None:
         """What `current` points at, else the newest generation that can be used, else None. Damaged ones are put aside."""
+        current = self.current()
+        if current:  # nearly always; with 10,000 certificates at the start the shortest way counts
+            with contextlib.suppress(CertificateError):
+                return self.read(current)
         for generation in self.generations():
             try:
                 return self.read(generation)
@@ -81,7 +113,7 @@ class CertificateStore:
     def generations(self) -> list[str]:
         """Their names: the current one, then the others from new to old."""
         generations = sorted(self.storage.list(f"{self._base}/gen"), reverse=True)
-        current = self.current()
+        current = self.seen = self.current()
         if current in generations:
             generations.remove(current)
             generations.insert(0, current)
@@ -116,9 +148,10 @@ class CertificateStore:
         if stored.generation not in self.storage.list(f"{self._base}/gen"):
             meta = msgspec.json.encode(Meta(stored.issuer))
             files = {"privkey.pem": stored.key, "fullchain.pem": stored.chain, "meta.json": meta}
-            self.storage.store_directory(place, files)
+            self.writer.store_directory(place, files)
         self._check_written(stored, place)
-        self.storage.point(f"{self._base}/current", f"gen/{stored.generation}")
+        self.writer.point(f"{self._base}/current", f"gen/{stored.generation}")
+        self.seen = stored.generation
         self._prune(stored.generation)
 
     def _check_written(self, stored: Stored, place: str) -> None:
@@ -132,11 +165,16 @@ class CertificateStore:
             self._put_aside(place, reason)
             raise StorageError(f"{place} was written but read back wrong: {reason}")
 
+    def put_aside(self, stored: Stored, reason: str) -> None:
+        """Never load this generation again; it stays in quarantine."""
+        if stored.generation in self.storage.list(f"{self._base}/gen"):
+            self.storage.quarantine(f"{self._base}/gen/{stored.generation}", reason)
+
     def _prune(self, current: str) -> None:
         try:
             others = [name for name in self.storage.list(f"{self._base}/gen") if name != current]
             for old in sorted(others, reverse=True)[KEPT_GENERATIONS - 1 :]:
-                self.storage.delete(f"{self._base}/gen/{old}")
+                self.writer.delete(f"{self._base}/gen/{old}")
         except StorageError as exc:
             log.warning("old certificates not removed", name=self.directory, cause=str(exc))
 
@@ -151,13 +189,17 @@ class CertificateStore:
             self._put_aside(f"{self._base}/state.json", str(exc))
             return CertificateState()
 
-    def store_state(self, state: CertificateState) -> None:
-        """Remember `state`."""
-        self.storage.store(f"{self._base}/state.json", format_state(state))
+    def store_state(self, state: CertificateState) -> bool:
+        """Remember `state`; False when somebody else works on the certificate, or has moved on to another generation."""
+        with self.exclusive() as got:
+            if not got or self.seen not in (None, self.current()):
+                return False
+            self.writer.store(f"{self._base}/state.json", format_state(state))
+            return True
 
     def _put_aside(self, key: str, reason: str) -> None:
         log.warning("damaged file put aside", name=self.directory, path=key, cause=reason, check="see quarantine/")
         try:
-            self.storage.quarantine(key, reason)
+            self.writer.quarantine(key, reason)
         except StorageError as exc:
             log.warning("damaged file could not be moved", path=key, cause=str(exc))

@@ -1,4 +1,4 @@
-"""`edge run`, `edge check`, `edge certs`, `edge hash-password`, `edge version`; `edge maintenance` has a module of its own.
+"""`edge run`, `edge check`, `edge hash-password`, `edge version`; other commands have modules of their own.
 
 A command returns its exit status and raises the errors of `edge.errors`; `main` turns those into words. Data goes to standard
 output, talk to standard error.
@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from edge.cli.actions import Actions
-from edge.cli.grouped_help import SETTINGS, GroupedCommand, option
+from edge.cli.cache import cache
+from edge.cli.certs import certs
+from edge.cli.grouped_help import SETTINGS, GroupedCommand
+from edge.cli.install_service import install_service
 from edge.cli.maintenance import maintenance
-from edge.cli.options import add_options, takes_flags
+from edge.cli.options import takes_flags
 from edge.cli.root import RootCommand
+from edge.cli.upgrade import upgrade
 from edge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,7 +36,7 @@ EXAMPLES: Final = (
 
 
 def _print_version(ctx: click.Context, _parameter: click.Parameter, is_wanted: bool) -> None:
-    from edge.cli.versions import edge_version  # noqa: PLC0415  # only who asks pays for reading package data
+    from edge.telemetry.version import edge_version  # noqa: PLC0415  # only who asks pays for reading package data
 
     if is_wanted:
         click.echo(f"edge {edge_version()}")
@@ -53,7 +57,7 @@ def command_line() -> None:
 def run(actions: Actions, flags: Flags) -> int:
     """Serve until told to stop. `edge` alone is the same.
 
-    SIGTERM and Ctrl-C finish what is in flight, then stop; SIGHUP reads the configuration again.
+    SIGTERM and Ctrl-C finish what is in flight, then stop; SIGHUP reads the configuration again; SIGUSR2 is edge upgrade.
     """
     from edge.config.load import load  # noqa: PLC0415  # help must not wait for it
 
@@ -68,7 +72,7 @@ def run(actions: Actions, flags: Flags) -> int:
 @takes_flags
 @click.pass_obj
 def check(actions: Actions, flags: Flags) -> int:
-    """Check flags and file without starting, and print what they mean.
+    """Check flags and file without starting, and print what they mean on this machine.
 
     Warns about what would go wrong right now: an upstream that is down, ports in use, a storage directory that cannot be
     written. Nothing is asked of a CA. Exit status: 0, or 2 when the configuration cannot be used.
@@ -78,7 +82,7 @@ def check(actions: Actions, flags: Flags) -> int:
     from edge.telemetry.terminal import printable  # noqa: PLC0415
 
     config = load(flags, os.environ)
-    for line in describe(config):
+    for line in (*describe(config), "", *actions.describe_machine(config)):
         click.echo(printable(line))
     complaints = actions.find_complaints(config)
     if complaints:
@@ -90,41 +94,11 @@ def check(actions: Actions, flags: Flags) -> int:
     return 0
 
 
-@command_line.command(cls=GroupedCommand, context_settings=SETTINGS)
-@add_options((
-    option("--config", group="Options", metavar="FILE", help="Look into the storage directory that this edge.toml names."),
-    option("--storage", group="Options", metavar="DIR",
-           help="The storage directory. Default: /var/lib/edge as root, else $XDG_DATA_HOME/edge."),
-    option("--json", "as_json", group="Options", is_flag=True, help="JSON for programs; times are POSIX seconds."),
-))  # fmt: skip
-@click.pass_obj
-def certs(actions: Actions, config: str | None, storage: str | None, as_json: bool) -> int:
-    """List certificates: names, state, expiry, next renewal, last error."""
-    from edge.cli.screens import certificate_json, certificate_table  # noqa: PLC0415
-    from edge.config.flags import Flags  # noqa: PLC0415
-    from edge.config.load import load_storage  # noqa: PLC0415
-
-    directory = load_storage(Flags(config=config, storage=storage), os.environ)
-    certificates = actions.read_certificates(directory)
-    if as_json:
-        click.echo(certificate_json(certificates))
-        return 0
-    if certificates:
-        click.echo(certificate_table(certificates), nl=False)
-    else:
-        click.echo(f"edge: no certificates in {directory}{_service_hint(directory)}", err=True)
-    return 0
-
-
-def _service_hint(directory: str) -> str:
-    from edge.config.load import SYSTEM_STORAGE  # noqa: PLC0415
-
-    if os.geteuid() == 0 or directory == SYSTEM_STORAGE:
-        return ""
-    return f"; a service started as root keeps them in {SYSTEM_STORAGE}: sudo edge certs"
-
-
+command_line.add_command(certs)
 command_line.add_command(maintenance)
+command_line.add_command(upgrade)
+command_line.add_command(install_service)
+command_line.add_command(cache)
 
 
 @command_line.command("hash-password", cls=GroupedCommand, context_settings=SETTINGS)

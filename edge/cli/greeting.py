@@ -5,12 +5,12 @@ from __future__ import annotations
 import ipaddress
 import sys
 
-from edge.cli.versions import edge_version
 from edge.config.address import UpstreamAddress
 from edge.config.schema import Config
 from edge.process.inspection import upstream_problem
 from edge.telemetry.announce import MAX_NAMES, Announcer
 from edge.telemetry.terminal import is_terminal
+from edge.telemetry.version import edge_version
 
 
 def greet(config: Config) -> Announcer:

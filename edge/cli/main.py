@@ -1,4 +1,4 @@
-"""The console script `edge`: runs a command and turns what it raises into words and an exit status.
+"""The command line: runs a command and turns what it raises into words and an exit status.
 
     0   after an orderly stop
     2   usage or configuration error: one line for each complaint
@@ -30,9 +30,9 @@ MISUSED: Final = 2
 
 def main() -> NoReturn:
     """Run the command line of this process."""
-    # Until the supervisor hears them, "reload" and "reopen the logs" ask for nothing that a start does not do anyway; unheard
-    # they would end the process, and with it a service that is reloaded right after its start.
-    for number in (signal.SIGHUP, signal.SIGUSR1):
+    # Until the supervisor hears them, "reload", "reopen the logs" and "upgrade" ask for nothing that a start does not do anyway;
+    # unheard they would end the process, and with it a service that is reloaded right after its start.
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
     raise SystemExit(execute(sys.argv[1:], Actions()))
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from edge.cli.grouped_help import option
+
+if TYPE_CHECKING:
+    from edge.config.flags import Flags
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -22,8 +25,8 @@ FLAGS: Final = (
     option("--domain", group=SITE, multiple=True, metavar="NAME",
            help="Host name or IP address to serve. Repeatable. None given: localhost."),
     option("--upstream", group=SITE, multiple=True, metavar="ADDR",
-           help="Application server: 127.0.0.1:8000, http(s)://host:port, unix:/run/app.sock, uwsgi://host:port or "
-                "uwsgi+unix:/run/app.sock. Repeatable."),
+           help="Application server: 127.0.0.1:8000, http(s)://host:port, unix:/run/app.sock, uwsgi://host:port, "
+                "uwsgi+unix:/run/app.sock or h2c://host:port (gRPC). Repeatable."),
     option("--static", group=SITE, multiple=True, metavar="PREFIX=DIR",
            help="Serve DIR under a URL prefix, like /static=./static. The longest prefix wins. Repeatable."),
     option("--media", group=SITE, multiple=True, metavar="PREFIX=DIR",
@@ -41,7 +44,8 @@ FLAGS: Final = (
     option("--cert", group=CERTIFICATES, metavar="FILE", help="Your own certificate: no ACME for names it covers."),
     option("--key", group=CERTIFICATES, metavar="FILE", help="The private key of --cert."),
     option("--storage", group=CERTIFICATES, metavar="DIR",
-           help="Certificates, accounts, state. Default: /var/lib/edge as root, else $XDG_DATA_HOME/edge."),
+           help="Certificates, accounts, state. Default: /var/lib/edge as root, else $XDG_DATA_HOME/edge. For several machines: "
+                "postgresql://, redis://, rediss:// or redis+unix: URL of a server."),
     option("--bind", group=LISTENING, multiple=True, metavar="ADDR",
            help="Numeric address. Repeatable. Default: all addresses, IPv6 and IPv4."),
     option("--http-port", group=LISTENING, metavar="N", help="Default: 80. 0 turns plain HTTP off."),
@@ -55,6 +59,8 @@ FLAGS: Final = (
            help="text or json. Default: text on a terminal, JSON lines otherwise."),
     option("--http2-engine", group=RUNNING, metavar="ENGINE", help="auto (the default), h2 or ngh2."),
     option("--loop", group=RUNNING, metavar="LOOP", help="Event loop: auto (the default), asyncio or uvloop."),
+    option("--confinement", group=RUNNING, metavar="HOW",
+           help="auto (the default): workers reach no files but those they serve, where the kernel has Landlock; or off."),
 )  # fmt: skip
 
 
@@ -69,6 +75,18 @@ def takes_flags(function: Function) -> Function:
         return function(*arguments, flags=Flags(**fields), **options)
 
     return add_options(FLAGS)(command)  # type: ignore[return-value]  # the same signature but for the flags
+
+
+def arguments_of(flags: Flags) -> list[str]:
+    """The command line that gives these flags."""
+    from edge.config.flags import flag_name  # noqa: PLC0415
+
+    found: list[str] = []
+    for field in flags.__struct_fields__:
+        value = getattr(flags, field)
+        for each in [value] if isinstance(value, str) else value or ():
+            found += [flag_name(field), each]
+    return found
 
 
 def add_options(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Function], Function]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Iterator
 from typing import Final
 
 import click
 
 from edge.cli.commands import EXAMPLES, command_line
 from edge.cli.grouped_help import GroupedOption
+from edge.cli.options import SITE
 
 COMMAND: Final = "python -m edge.cli.reference > docs/reference/command-line.md"
 
@@ -27,7 +29,7 @@ INTRODUCTION: Final = f"""\
 |---|---|
 | 0 | done; for `run`: after an orderly stop |
 | 2 | usage or configuration error; one line for each complaint on standard error |
-| 1 | anything else, such as a port that is in use |
+| 1 | anything else, such as a port that is in use; for `certs`: something needs attention, or was not done |
 
 Data goes to standard output, talk to standard error. `NO_COLOR` turns colours off. `EDGE_DEBUG=1` adds debug lines to the log
 and tracebacks to internal errors.
@@ -37,8 +39,17 @@ and tracebacks to internal errors.
 def command_line_page() -> str:
     """The page as Markdown."""
     context = click.Context(command_line, info_name="edge")
-    sections = [_section(name, command, context) for name, command in command_line.commands.items()]
+    sections = [_section(name, command, context) for name, command in _commands(command_line)]
     return INTRODUCTION + "".join(sections) + _examples()
+
+
+def _commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    """All commands in the order of `--help`, those of groups behind the name of the group."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
 
 
 def _section(name: str, command: click.Command, context: click.Context) -> str:
@@ -52,8 +63,9 @@ def _section(name: str, command: click.Command, context: click.Context) -> str:
         groups.setdefault(parameter.group, []).append(f"| `{record[0]}` | {record[1]} |")
     words = "".join(f" {word.make_metavar(inner)}" for word in command.params if isinstance(word, click.Argument))
     text = [f"\n## `edge {name}{words}`\n", inspect.cleandoc(str(command.help)), ""]
-    if name == "check":
-        return "\n".join([*text, "Takes the options of `edge run`.", ""])
+    if name != "run" and SITE in groups:
+        groups = {heading: rows for heading, rows in groups.items() if heading == "Options"}
+        text += ["Takes the options of `edge run`" + (", and these:" if groups else "."), ""]
     for heading, rows in groups.items():
         text += [*([f"{heading}:", ""] if len(groups) > 1 else []), "| option | meaning |", "|---|---|", *rows, ""]
     return "\n".join(text).replace("\n\n\n", "\n\n")

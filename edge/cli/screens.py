@@ -1,4 +1,4 @@
-"""What `edge certs` prints: a table for people, JSON for programs."""
+"""What `edge certs` prints: a table or the details of one certificate for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -19,7 +19,7 @@ from rich.text import Text
 from edge.telemetry.terminal import printable, wants_colour
 
 if TYPE_CHECKING:
-    from edge.process.inspection import CertificateStatus
+    from edge.process.inspection import Budget, CertificateStatus
 
 COLOURS: Final = {"valid": "green", "expired": "red", "damaged": "red", "missing": "yellow"}
 
@@ -30,6 +30,9 @@ MAX_NAMES: Final = 3
 """Names in one cell; `--json` has all of them."""
 
 DAY: Final = 86400.0
+
+WIDTH: Final = 12
+"""Columns of the words on the left of the details."""
 
 
 def certificate_json(certificates: Sequence[CertificateStatus]) -> str:
@@ -60,17 +63,77 @@ def certificate_table(
 
 def _table(certificates: Sequence[CertificateStatus], now: float) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for heading in ("names", "state", "expires", "next renewal", "last error"):
+    for heading in ("names", "state", "expires", "next renewal", "budget", "last problem"):
         table.add_column(heading, overflow="fold")
     for each in certificates:
         table.add_row(
             _names(each),
             Text(each.state, style=COLOURS.get(each.state, "")) + Text("" if each.in_use else ", unused", style="dim"),
             _moment(each.not_after, now),
-            _moment(each.renew_at, now),
+            _renewal(each, now),
+            _tightest(each),
             _problem(each, now),
         )
     return table
+
+
+def certificate_details(certificate: CertificateStatus, *, now: float | None = None) -> str:
+    """Everything about one certificate, a fact a line, with a line feed at its end."""
+    now = time.time() if now is None else now
+    lines = [printable(", ".join(certificate.names) or certificate.directory)]
+    lines += [f"  {word:<{WIDTH}} {printable(text)}" for word, text in _facts(certificate, now) if text]
+    lines += [f"  {'history' if not index else '':<{WIDTH}} {text}" for index, text in enumerate(_history(certificate))]
+    return "\n".join(lines) + "\n"
+
+
+def _facts(each: CertificateStatus, now: float) -> Iterator[tuple[str, str]]:
+    yield "state", f"{each.state}{'' if each.in_use else ', unused'}{f', from {each.issuer}' if each.issuer else ''}"
+    yield "attention", each.attention
+    yield "serial", each.serial
+    yield "expires", _moment(each.not_after, now)
+    yield "renewal", _renewal(each, now)
+    if each.last_error:
+        yield "problem", each.last_error
+        yield "what to do", each.last_hint
+        yield "attempts", f"{each.failures} failed since {_moment(each.failing_since, now)}"
+        yield "next try", _moment(each.next_attempt, now)
+    for budget in each.budgets:
+        yield "budget", _budget(budget, now)
+
+
+def _renewal(certificate: CertificateStatus, now: float) -> str:
+    reason = f": {certificate.renew_reason}" if certificate.renew_reason else ""
+    return f"{_moment(certificate.renew_at, now)}{reason}"
+
+
+_BUDGETS: Final = {
+    "orders": "new orders of the account",
+    "duplicates": "certificates for exactly these names",
+    "failures": "failed validations",
+}
+
+
+def _budget(budget: Budget, now: float) -> str:
+    span = f"{budget.window / DAY:g} days" if budget.window >= DAY else f"{budget.window / 3600:g} h"
+    again = f"; the next is possible {_moment(budget.frees_at, now)}" if budget.frees_at else ""
+    about = f" of {budget.subject}" if budget.kind == "failures" else ""
+    return f"{budget.left} of {budget.count} {_BUDGETS[budget.kind]}{about} left in {span}{again}"
+
+
+def _tightest(certificate: CertificateStatus) -> str:
+    """The budget that ends first."""
+    if not certificate.budgets:
+        return "–"
+    tightest = min(certificate.budgets, key=lambda budget: budget.left / budget.count)
+    return f"{tightest.left} of {tightest.count} {tightest.kind.value}"
+
+
+def _history(certificate: CertificateStatus) -> Iterator[str]:
+    for entry in certificate.history:
+        date = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(entry.at))
+        where = f" (dry run at {entry.ca})" if entry.rehearsal else f" by {entry.ca}" if entry.ca else ""
+        what = f": {entry.phase}: {entry.cause}" if entry.phase else f" ({entry.cause})" if entry.cause else ""
+        yield printable(f"{date} {entry.event.value}{where}{what}")
 
 
 def _names(certificate: CertificateStatus) -> Text:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
+from edge.telemetry.version import edge_version
+
 PACKAGES = ("edge", "cryptography", "acme", "h2", "httptools", "ngh2", "uvloop")
-
-
-def edge_version() -> str:
-    """The installed version; "unknown" in a source tree that was never installed."""
-    return _version("edge") or "unknown"
 
 
 def versions() -> list[tuple[str, str]]:

@@ -10,14 +10,15 @@ from msgspec import Struct, structs
 
 HTTP: Final = "http"
 UWSGI: Final = "uwsgi"
-"""Protocols that origins speak."""
+H2C: Final = "h2c"
+"""Protocols that origins speak: HTTP/1.1, uWSGI's own, and HTTP/2 without TLS."""
 
 
 class UpstreamAddress(Struct, frozen=True, omit_defaults=True):
     """A TCP origin (`host`, `port`) or a unix socket (`path`); the other part is empty.
 
-    `protocol` is "http" or "uwsgi", with `tls` it is HTTPS. `weight` is the origin's share of the requests relative to the other
-    origins of its site.
+    `protocol` is "http", "uwsgi" or "h2c"; "http" with `tls` is HTTPS. `weight` is the origin's share of the requests
+    relative to the other origins of its site.
     """
 
     host: str = ""
@@ -30,13 +31,16 @@ class UpstreamAddress(Struct, frozen=True, omit_defaults=True):
     def __str__(self) -> str:
         """Without the weight: what a log should show."""
         if self.path:
-            return f"uwsgi+unix:{self.path}" if self.protocol == UWSGI else f"unix:{self.path}"
+            return f"{_PREFIXES[self.protocol]}unix:{self.path}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        scheme = "uwsgi://" if self.protocol == UWSGI else "https://" if self.tls else ""
+        scheme = "https://" if self.tls else _SCHEMES[self.protocol]
         return f"{scheme}{host}:{self.port}"
 
 
-_SOCKET_SCHEMES: Final = {"unix:": HTTP, "uwsgi+unix:": UWSGI}
+_SCHEMES: Final = {HTTP: "", UWSGI: "uwsgi://", H2C: "h2c://"}
+_PREFIXES: Final = {HTTP: "", UWSGI: "uwsgi+", H2C: "h2c+"}
+_SOCKET_SCHEMES: Final = {"unix:": HTTP, "uwsgi+unix:": UWSGI, "h2c+unix:": H2C}
+_PROTOCOLS: Final = {"": HTTP, "http": HTTP, "https": HTTP, "uwsgi": UWSGI, "h2c": H2C}
 _FORMS: Final = "127.0.0.1:8000, or unix:/run/app.sock"
 _UWSGI_FORMS: Final = "uwsgi://127.0.0.1:3031, or uwsgi+unix:/run/app.sock"
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?").fullmatch
@@ -46,8 +50,8 @@ _WEIGHT = re.compile(r"weight=([1-9][0-9]{0,2})").fullmatch
 
 
 def parse_upstream(text: str) -> UpstreamAddress:
-    """`127.0.0.1:8000`, `[::1]:8000`, `http://host:port`, `https://host[:port]`, `uwsgi://host:port`, `:8000`, `8000`,
-    `unix:/run/app.sock`, or `uwsgi+unix:/run/app.sock`; perhaps ` weight=2` behind.
+    """`127.0.0.1:8000`, `[::1]:8000`, `:8000`, `8000`, `http://host:port`, `https://host[:port]`, `uwsgi://host:port`,
+    `h2c://host:port`, `unix:/run/app.sock`, `uwsgi+unix:/run/app.sock`, or `h2c+unix:/run/app.sock`; perhaps ` weight=2` behind.
 
     Raises: ValueError with one sentence that says what is wrong and shows the right form.
     """
@@ -63,14 +67,14 @@ def parse_upstream(text: str) -> UpstreamAddress:
 
 
 def _parse_place(text: str) -> UpstreamAddress:
-    for scheme, protocol in _SOCKET_SCHEMES.items():
-        if text.startswith(scheme):
-            return UpstreamAddress(path=_parse_socket_path(text, scheme), protocol=protocol)
+    for prefix, protocol in _SOCKET_SCHEMES.items():
+        if text.startswith(prefix):
+            return UpstreamAddress(path=_parse_socket_path(text, prefix), protocol=protocol)
     scheme, separator, rest = text.rpartition("://")
-    if separator and scheme not in ("http", "https", "uwsgi"):
+    if separator and (not scheme or scheme not in _PROTOCOLS):
         raise ValueError(
-            f"{text!r}: this version speaks http://, https:// and uwsgi:// to upstreams, not {scheme}://; "
-            "a socket file is unix:/run/app.sock or uwsgi+unix:/run/app.sock"
+            f"{text!r}: this version speaks http://, https://, uwsgi:// and h2c:// to upstreams, not {scheme}://; "
+            "a socket file is unix:/run/app.sock, uwsgi+unix:/run/app.sock or h2c+unix:/run/app.sock"
         )
     tls = scheme == "https"
     rest = rest.removesuffix("/")
@@ -81,7 +85,7 @@ def _parse_place(text: str) -> UpstreamAddress:
         raise ValueError(f"{text!r}: write host:port, like {_UWSGI_FORMS if text.startswith(UWSGI) else _FORMS}")
     if not (_HOST(host) or _is_ipv6(host)):
         raise ValueError(f"{text!r}: {host!r} is no host name or address")
-    return UpstreamAddress(host=host, port=int(port), tls=tls, protocol=UWSGI if scheme == "uwsgi" else HTTP)
+    return UpstreamAddress(host=host, port=int(port), tls=tls, protocol=_PROTOCOLS[scheme])
 
 
 def _parse_socket_path(text: str, scheme: str) -> str:

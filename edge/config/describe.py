@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from edge.config.acme_schema import DNS, ExecDNS, LexiconDNS, Rfc2136DNS
 from edge.config.address import UpstreamAddress
 from edge.config.names import is_public
-from edge.config.schema import Config, Rules, Site
+from edge.config.notify_schema import Notify
+from edge.config.schema import Caching, Config, Rules, Site
 from edge.config.size import format_size
 
 WIDTH = 13
@@ -32,6 +34,8 @@ def _site_rows(site: Site, config: Config) -> Iterator[tuple[str, str]]:
         yield "redirect", f"{site.redirect.status} to {site.redirect.target}"
     else:
         yield from _content_rows(site)
+    if site.on_demand and config.on_demand:
+        yield "on demand", f"names that {config.on_demand.ask} allows"
     for text in _certificate_texts(site, config):
         yield "certificate", text
     yield from _rule_rows(site, Rules())
@@ -69,6 +73,16 @@ def _rule_rows(rules: Rules, outer: Rules) -> Iterator[tuple[str, str]]:
         yield "rate", f"{1 / rate.interval:g} a second, {rate.burst} at once, for each client" if rate else "off"
     if rules.compress != outer.compress:
         yield "compress", rules.compress
+    if rules.cache != outer.cache:
+        yield "cache", _caching(rules.cache)
+
+
+def _caching(cache: Caching | None) -> str:
+    if cache is None:
+        return "off"
+    unsaid = f"{cache.ttl:g} s where nothing is said" if cache.ttl else "as long as responses say"
+    ignored = f", without {', '.join(cache.ignore_query)}" if cache.ignore_query else ""
+    return f"{unsaid}, up to {format_size(cache.max_body)} each{ignored}"
 
 
 def _answer_rows(site: Site) -> Iterator[tuple[str, str]]:
@@ -119,6 +133,16 @@ def _dns_provider(dns: DNS) -> str:
             return f"lexicon at {service}"
 
 
+def _ways(notify: Notify) -> Iterator[str]:
+    """No webhook's URL: its path may be a password."""
+    if notify.command:
+        yield notify.command[0]
+    if notify.webhook or notify.webhook_secret:
+        yield str(notify.webhook_secret or f"a webhook at {urlsplit(notify.webhook).netloc}")
+    if notify.email:
+        yield f"{', '.join(notify.email.to)} through {notify.email.server}"
+
+
 def _server_rows(config: Config) -> Iterator[tuple[str, str]]:
     listen = config.listen
     yield (
@@ -138,9 +162,20 @@ def _server_rows(config: Config) -> Iterator[tuple[str, str]]:
         yield "fallback ca", ca.directory
     if config.acme.dns:
         yield "dns", f"changed by {_dns_provider(config.acme.dns)}"
+    if any(rules.cache for site in config.sites for rules in (site, *site.routes)):
+        cache = config.cache
+        place = (
+            f"{cache.disk}, {format_size(cache.disk_size)}" if cache.disk else f"memory, {format_size(cache.memory)}"
+        )
+        yield "cache", place
+    if config.notify:
+        yield "notify", ", ".join(_ways(config.notify))
+    if config.metrics:
+        yield "metrics", f"http://{config.metrics}/metrics"
     yield "workers", f"{config.workers}{f' as user {config.user}' if config.user else ''}"
     yield "access log", {"-": "standard output", "off": "off"}.get(config.log.access, config.log.access)
     yield "log format", config.log.format
     yield "http/2 engine", config.http2_engine
     yield "event loop", config.loop
+    yield "confinement", config.confinement
     yield "drain", f"{config.drain_seconds:g} s"

@@ -6,7 +6,6 @@ Complaints about secrets name the key, the file or the variable, and never show 
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -14,7 +13,7 @@ import msgspec
 
 from edge.config.acme_schema import DNS, ExecDNS, LexiconDNS, Rfc2136DNS
 from edge.config.endpoint import parse_name_server, parse_update_server
-from edge.config.files import program
+from edge.config.files import find_program
 from edge.config.given import Complaints, Given, RawTable
 from edge.config.names import MAX_NAME
 from edge.config.secret import Secret, secret_in_file, secret_in_variable
@@ -107,21 +106,9 @@ def _seconds(most: float) -> Callable[[float], float]:
 def _exec(table: _Table) -> ExecDNS | None:
     given = table.raw.values["command"]
     words = [given.value] if isinstance(given.value, str) else given.value
-    path = table.complaints.attempt_path(msgspec.structs.replace(given, value=words), _find_program)
+    path = table.complaints.attempt_path(msgspec.structs.replace(given, value=words), find_program)
     timeout = table.get("timeout", _seconds(MOST_TIMEOUT), 60.0)
     return None if path is None else ExecDNS((path, *words[1:]), timeout)
-
-
-def _find_program(words: list[str], base: str) -> str:
-    """A word without a slash is looked for on the PATH, once, so that a changed PATH changes nothing."""
-    if not words or not words[0]:
-        raise ValueError('write the program and its arguments, like ["/etc/edge/dns-hook", "--zone", "example.com"]')
-    if "/" in words[0]:
-        return program(words[0], base)
-    found = shutil.which(words[0])
-    if found is None:
-        raise ValueError(f"{words[0]!r} is not on the PATH; write its whole path")
-    return program(found, "/")
 
 
 def _rfc2136(table: _Table) -> Rfc2136DNS | None:

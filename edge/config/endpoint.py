@@ -1,4 +1,4 @@
-"""A UDP or TCP service that is neither a listener nor an origin: a name server."""
+"""A UDP or TCP service that is neither a visitor's listener nor an origin: a name server, a mail server."""
 
 from __future__ import annotations
 
@@ -37,18 +37,26 @@ def parse_name_server(text: str) -> Endpoint:
 
 def parse_update_server(text: str) -> Endpoint:
     """Like `parse_name_server`, or a host name in place of the address. Raises: ValueError with one sentence."""
-    endpoint = _parse(text)
-    if endpoint is None or not (is_address(endpoint.host) or (len(endpoint.host) <= 253 and _HOST(endpoint.host))):
+    endpoint = parse_endpoint(text, DNS_PORT)
+    if endpoint is None:
         raise ValueError(f"{text!r}: write the name server that takes updates, like ns1.example.com or 192.0.2.1:5353")
     return endpoint
 
 
-def _parse(text: str) -> Endpoint | None:
+def parse_endpoint(text: str, port: int) -> Endpoint | None:
+    """An address or host name, with a port unless it is `port`; None for anything else."""
+    endpoint = _parse(text, port)
+    if endpoint is None or not (is_address(endpoint.host) or (len(endpoint.host) <= 253 and _HOST(endpoint.host))):
+        return None
+    return endpoint
+
+
+def _parse(text: str, usual: int = DNS_PORT) -> Endpoint | None:
     if is_address(text):
-        return Endpoint(str(ipaddress.ip_address(text)))
+        return Endpoint(str(ipaddress.ip_address(text)), usual)
     host, _, port = text.rpartition(":")
     if not host:
-        return Endpoint(text) if text else None
+        return Endpoint(text, usual) if text else None
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if not _PORT(port) or not 0 < int(port) < 65536:
         return None

@@ -9,6 +9,7 @@ import base64
 import binascii
 import os
 import re
+import shutil
 import stat
 from pathlib import Path
 from typing import Final, Literal
@@ -122,6 +123,8 @@ def key_file(text: str, base: str) -> str:
     return path
 
 
+_SLICE: Final = 16 * 1024
+
 _NOT_PEM: Final = "a PEM file has lines like -----BEGIN …-----"
 
 
@@ -144,12 +147,35 @@ def _is_base64(text: str) -> bool:
         return False
 
 
+def read_at_most(path: str, count: int) -> bytes:
+    """The first `count` bytes of a file, which may also be a pipe. Raises: OSError.
+
+    In slices, because a buffer for what might come costs more than reading the few KiB that do."""
+    pieces: list[bytes] = []
+    with Path(path).open("rb", buffering=0) as file:
+        while count > 0 and (piece := file.read(min(count, _SLICE))):
+            pieces.append(piece)
+            count -= len(piece)
+    return b"".join(pieces)
+
+
 def _read_pem(path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_PEM + 1)
+        data = read_at_most(path, MAX_PEM + 1)
     except OSError as error:
         raise ValueError(f"{path!r} cannot be read: {(error.strerror or str(error)).lower()}") from error
     if len(data) > MAX_PEM:
         raise ValueError(f"{path!r} is larger than 1 MiB; this is no PEM file")
     return data.decode("ascii", "replace")
+
+
+def find_program(words: list[str], base: str) -> str:
+    """A word without a slash is looked for on the PATH, once, so that a changed PATH changes nothing."""
+    if not words or not words[0]:
+        raise ValueError('write the program and its arguments, like ["/etc/edge/hook", "--zone", "example.com"]')
+    if "/" in words[0]:
+        return program(words[0], base)
+    found = shutil.which(words[0])
+    if found is None:
+        raise ValueError(f"{words[0]!r} is not on the PATH; write its whole path")
+    return program(found, "/")

@@ -35,11 +35,12 @@ class Flags(Struct, frozen=True):
     user: str | None = None
     http2_engine: str | None = None
     loop: str | None = None
+    confinement: str | None = None
 
 
 SCALARS = (
     "http_port", "https_port", "acme_directory", "acme_ca_file", "email", "access_log", "log_format", "storage", "workers",
-    "user", "http2_engine", "loop",
+    "user", "http2_engine", "loop", "confinement",
 )  # fmt: skip
 """Fields that `Flags` and `RawSettings` share and that hold one value."""
 

@@ -72,6 +72,7 @@ class RawSite(Struct, frozen=True):
     hold_seconds: Given[float] | None = None
     upstream_ca: Given[str] | None = None
     certificate: dict[str, Given[Any]] = {}
+    on_demand: Given[bool] | None = None
 
 
 class RawSettings(Struct, frozen=True):
@@ -91,16 +92,27 @@ class RawSettings(Struct, frozen=True):
     access_log: Given[str] | None = None
     log_format: Given[str] | None = None
     storage: Given[str] | None = None
+    cache_memory: Given[Number] | None = None
+    cache_disk: Given[str] | None = None
+    cache_disk_size: Given[Number] | None = None
     workers: Given[Number] | None = None
     user: Given[str] | None = None
     http2_engine: Given[str] | None = None
     loop: Given[str] | None = None
+    confinement: Given[str] | None = None
     drain_seconds: Given[float] | None = None
     certificate: dict[str, Given[Any]] = {}
     acme_dns: RawTable | None = None
     acme_fallback: tuple[RawTable, ...] = ()
     acme_staging: Given[str] | None = None
     eab: dict[str, Given[Any]] = {}
+    on_demand: RawTable | None = None
+    notify_command: Given[Any] | None = None
+    notify_webhook: Given[str] | None = None
+    notify_webhook_file: Given[str] | None = None
+    notify_webhook_env: Given[str] | None = None
+    notify_email: RawTable | None = None
+    metrics_listen: Given[Number] | None = None
 
 
 class Complaints:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-import pwd
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Final
+from functools import partial
 
+from edge.config.caching import resolve_cache_storage
 from edge.config.certificate_options import with_options
-from edge.config.files import storage_directory
 from edge.config.flags import Flags, settings_of_flags
 from edge.config.given import Complaints, RawSettings
 from edge.config.merge import merge
 from edge.config.names import is_public
+from edge.config.notify_settings import parse_metrics, resolve_notify
+from edge.config.on_demand import resolve_on_demand
 from edge.config.schema import Config, Site
 from edge.config.settings import (
+    CONFINEMENTS,
     ENGINES,
     LOOPS,
     default_workers,
@@ -28,10 +29,8 @@ from edge.config.settings import (
     resolve_log,
 )
 from edge.config.sites import resolve_sites
+from edge.config.storage_setting import default_storage, local_directory, parse_storage
 from edge.config.toml_file import read_file
-
-SYSTEM_STORAGE: Final = "/var/lib/edge"
-"""Where the state of a service belongs (FHS 3.0 §5.8)."""
 
 
 def load(flags: Flags, environ: Mapping[str, str]) -> Config:
@@ -49,7 +48,7 @@ def load(flags: Flags, environ: Mapping[str, str]) -> Config:
 
 
 def load_storage(flags: Flags, environ: Mapping[str, str]) -> str:
-    """Only the storage directory, for commands that look at what is there; other mistakes do not matter to them.
+    """Only the storage, a directory or a server's URL, for commands that look at it; other mistakes do not matter to them.
 
     Raises: ConfigError about the file as a whole or the storage setting.
     """
@@ -67,16 +66,22 @@ def _read(flags: Flags, complaints: Complaints) -> RawSettings:
 def _resolve(raw: RawSettings, environ: Mapping[str, str], complaints: Complaints) -> Config:
     default = Config(sites=(), storage="")
     storage = _resolve_storage(raw, environ, complaints)
+    sites = with_options(resolve_sites(raw.sites, complaints), raw, complaints)
     return Config(
-        sites=with_options(resolve_sites(raw.sites, complaints), raw, complaints),
+        sites=sites,
         storage=storage,
-        listen=resolve_listen(raw, storage, complaints),
+        listen=resolve_listen(raw, local_directory(storage), complaints),
         acme=resolve_acme(raw, environ, complaints),
         log=resolve_log(raw, complaints),
+        cache=resolve_cache_storage(raw, complaints),
+        notify=resolve_notify(raw, environ, complaints),
+        metrics=complaints.attempt_or(raw.metrics_listen, parse_metrics, default.metrics),
         workers=complaints.attempt_or(raw.workers, parse_workers, 0) or default_workers(),
         user=complaints.attempt_or(raw.user, parse_user, default.user),
         http2_engine=complaints.attempt_or(raw.http2_engine, one_of(ENGINES), default.http2_engine),
         loop=complaints.attempt_or(raw.loop, one_of(LOOPS), default.loop),
+        on_demand=resolve_on_demand(raw, sites, complaints),
+        confinement=complaints.attempt_or(raw.confinement, one_of(CONFINEMENTS), default.confinement),
         drain_seconds=complaints.attempt_or(raw.drain_seconds, parse_drain, default.drain_seconds),
     )
 
@@ -84,18 +89,7 @@ def _resolve(raw: RawSettings, environ: Mapping[str, str], complaints: Complaint
 def _resolve_storage(raw: RawSettings, environ: Mapping[str, str], complaints: Complaints) -> str:
     if raw.storage is None:
         return default_storage(environ, os.geteuid())
-    return complaints.attempt_path(raw.storage, storage_directory) or ""
-
-
-def default_storage(environ: Mapping[str, str], uid: int) -> str:
-    """`/var/lib/edge` for root, else `edge` below `$XDG_DATA_HOME`, which is `~/.local/share` unless set to an absolute path."""
-    if uid == 0:
-        return SYSTEM_STORAGE
-    data = environ.get("XDG_DATA_HOME", "")
-    if not Path(data).is_absolute():
-        home = environ.get("HOME") or pwd.getpwuid(uid).pw_dir
-        data = f"{home}/.local/share"
-    return str(Path(data, "edge"))
+    return complaints.attempt_path(raw.storage, partial(parse_storage, environ=environ)) or ""
 
 
 def _complain_about_wildcards(raw: RawSettings, config: Config, complaints: Complaints) -> None:

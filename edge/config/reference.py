@@ -93,7 +93,8 @@ def _section(table: type[Struct]) -> str:
     heading, _, meaning = inspect.getdoc(table).partition(": ")  # type: ignore[union-attr]  # every table has one; a test looks
     docs = field_docs(table)
     rows = [
-        f"| `{field.name}` | {_type_in_words(field.type)} | {docs[field.name]} |" for field in structs.fields(table)
+        f"| `{field.encode_name}` | {_type_in_words(field.type)} | {docs[field.name]} |"
+        for field in structs.fields(table)
     ]
     return "\n".join(
         [f"\n## {heading}\n", _sentence(meaning), "", "| key | type | meaning |", "|---|---|---|", *rows, ""]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from edge.config.caching import resolve_caching
 from edge.config.duration import parse_duration
 from edge.config.given import Complaints, Given, RawRules
 from edge.config.networks import parse_networks
@@ -41,7 +42,8 @@ def resolve_rules(raw: RawRules, complaints: Complaints) -> dict[str, Any]:
         for key, parse in parsers.items()
         if key in raw and (value := complaints.attempt(raw[key], parse)) is not None
     }
-    return fields | dict(_resolve_auth(raw, complaints)) | dict(_resolve_rate(raw, complaints))
+    others = (_resolve_auth(raw, complaints), _resolve_rate(raw, complaints), resolve_caching(raw, complaints))
+    return fields | {key: value for found in others for key, value in found}
 
 
 def parse_first_byte_timeout(text: str) -> float:

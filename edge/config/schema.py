@@ -12,8 +12,11 @@ from msgspec import Struct
 
 from edge.config.acme_schema import Acme, CertificateOptions
 from edge.config.address import UpstreamAddress
+from edge.config.endpoint import Endpoint
+from edge.config.notify_schema import Notify
+from edge.config.on_demand_schema import OnDemand
 
-__all__ = ["Acme", "CertificateOptions", "Config", "KeyPair", "Listen", "Log", "Site", "StaticMount"]
+__all__ = ["Acme", "CertificateOptions", "Config", "KeyPair", "Listen", "Log", "OnDemand", "Site", "StaticMount"]
 
 
 class StaticMount(Struct, frozen=True):
@@ -74,6 +77,19 @@ class Rate(Struct, frozen=True):
     burst: int
 
 
+class Caching(Struct, frozen=True, omit_defaults=True):
+    """What is kept of an application's responses, beside what they say themselves."""
+
+    ttl: float = 0.0
+    """Seconds for responses that say nothing about their lifetime; 0 keeps none of them."""
+
+    max_body: int = 4 * 1024 * 1024
+    """Bytes; larger responses pass. thruster 1 MiB, Varnish unlimited."""
+
+    ignore_query: tuple[str, ...] = ()
+    """Names of query parameters that are taken from the target, so that neither the cache nor the application sees them."""
+
+
 class Rules(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What holds for a site, or for a part of it."""
 
@@ -97,6 +113,9 @@ class Rules(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     compress: Literal["never", "careful", "always"] = "never"
     """careful: not what answers a request with a cookie, unless it is public (BREACH)."""
+
+    cache: Caching | None = None
+    """Keep responses of the application that are meant for everybody (RFC 9111)."""
 
 
 class Route(Rules, frozen=True):
@@ -169,6 +188,9 @@ class Site(Rules, frozen=True):
     certificate: CertificateOptions = CertificateOptions()
     """Of the certificates that edge orders for its names."""
 
+    on_demand: bool = False
+    """Answers also for names that no site lists and that `Config.on_demand` allows; true for one site at most."""
+
 
 class Listen(Struct, frozen=True):
     """Where visitors connect."""
@@ -207,6 +229,19 @@ class Log(Struct, frozen=True):
     """auto: text on a terminal, JSON lines otherwise."""
 
 
+class CacheStorage(Struct, frozen=True):
+    """Where responses are kept, for all sites and workers together: in memory, or on a disk."""
+
+    memory: int = 64 * 1024 * 1024
+    """Bytes. thruster 64 MiB."""
+
+    disk: str = ""
+    """A directory of our own; "" keeps everything in memory."""
+
+    disk_size: int = 1024 * 1024 * 1024
+    """Bytes."""
+
+
 class Config(Struct, frozen=True):
     """Everything one generation of processes needs to know."""
 
@@ -223,10 +258,23 @@ class Config(Struct, frozen=True):
     """auto: ngh2 where it is installed."""
 
     loop: Literal["auto", "asyncio", "uvloop"] = "auto"
-    """auto: uvloop where it is installed, else asyncio."""
+    """auto: asyncio. uvloop saves a little time around each callback, but notices a reset connection only by its deadline."""
 
+    on_demand: OnDemand | None = None
+    """None: only listed names are served. Otherwise exactly one site has `on_demand`."""
+
+    confinement: Literal["auto", "off"] = "auto"
+    """auto: where the kernel has Landlock, workers keep no right to files but to those that they serve."""
+
+    cache: CacheStorage = CacheStorage()
     drain_seconds: float = 30.0
     """From a stop or reload until what is still in flight is cut. kamal-proxy 30 s."""
+
+    notify: Notify | None = None
+    """Who hears that a certificate is running out; None: the log alone."""
+
+    metrics: Endpoint | None = None
+    """Where metrics are told; None: nowhere."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -3,11 +3,16 @@ in complaints."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from msgspec import Struct
 
 from edge.config.files import readable_file
+
+LARGEST = 64 * 1024
+"""Bytes. Service account files of cloud providers have about 3 KiB."""
 
 
 class Secret(Struct, frozen=True):
@@ -32,3 +37,24 @@ def secret_in_variable(name: str, environ: Mapping[str, str]) -> Secret:
     if not environ.get(name, "").strip():
         raise ValueError(f"the environment variable {name} is not set; set it for the process that runs edge")
     return Secret(variable=name)
+
+
+def read_secret(secret: Secret) -> str:
+    """The value without white space around it, never empty, read at this moment.
+
+    Raises: ValueError with a sentence that shows neither the value nor a part of it."""
+    text = _read_file(secret.file) if secret.file else os.environ.get(secret.variable, "")
+    if not text.strip():
+        raise ValueError(f"{secret} is empty or not set")
+    return text.strip()
+
+
+def _read_file(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(LARGEST).decode()
+    except OSError as exc:
+        raise ValueError(f"the secret in {path} cannot be read: {(exc.strerror or 'error').lower()}") from exc
+    except UnicodeDecodeError:
+        # The cause is left out on purpose: the exception holds the bytes.
+        raise ValueError(f"the secret in {path} is not UTF-8 text") from None

@@ -33,6 +33,7 @@ def choices_of(table: type, field: str) -> tuple[str, ...]:
 LOG_FORMATS: Final = choices_of(Log, "format")
 ENGINES: Final = choices_of(Config, "http2_engine")
 LOOPS: Final = choices_of(Config, "loop")
+CONFINEMENTS: Final = choices_of(Config, "confinement")
 
 
 def resolve_listen(raw: RawSettings, storage: str, complaints: Complaints) -> Listen:

@@ -46,6 +46,7 @@ def _resolve_site(raw: RawSite, *, is_only: bool, complaints: Complaints) -> Sit
         upstream_ca=complaints.attempt_path(raw.upstream_ca, certificate_file) or "",
         static=_resolve_mounts(raw.static, raw.media, complaints),
         key_pair=_resolve_key_pair(raw, complaints),
+        on_demand=raw.on_demand is not None and raw.on_demand.value,
         internal=_resolve_mounts((), raw.internal, complaints),
         routes=_resolve_routes(raw.routes, {**rules, "upstreams": upstreams}, complaints),
         **resolve_answers(raw.rules, complaints),

@@ -6,6 +6,7 @@ Keys are converted one by one, because a converter that stops at the first error
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import tomllib
 from collections.abc import Collection
@@ -20,8 +21,9 @@ from edge.config.toml_lines import KeyPath, line_of, locate_keys
 from edge.config.toml_rules import RouteTable
 from edge.config.toml_schema import INNER_TABLES, NESTED, REPEATED, TABLES, SiteTable
 
-MAX_FILE: Final = 1024 * 1024
-"""Bytes; thousands of sites fit. Larger is a mistake (a log, a disk image)."""
+MAX_FILE: Final = 8 * 1024 * 1024
+"""Bytes; 10,000 sites with a certificate, an upstream and mounts of their own take 3 MiB. Larger is a mistake (a log, a disk
+image)."""
 
 FIELD_OF_KEY: Final = {
     ("acme", "directory"): "acme_directory",
@@ -29,14 +31,28 @@ FIELD_OF_KEY: Final = {
     ("acme", "staging"): "acme_staging",
     ("log", "access"): "access_log",
     ("log", "format"): "log_format",
+    ("cache", "memory"): "cache_memory",
+    ("cache", "disk"): "cache_disk",
+    ("cache", "disk_size"): "cache_disk_size",
+    ("notify", "command"): "notify_command",
+    ("notify", "webhook"): "notify_webhook",
+    ("notify", "webhook_file"): "notify_webhook_file",
+    ("notify", "webhook_env"): "notify_webhook_env",
+    ("metrics", "listen"): "metrics_listen",
 }
 """Keys that are called differently from their field in `RawSettings`; the flag needs the longer word, the table does not."""
 
-SINGLE_KEYS: Final = ("cert", "key", "balance", "health", "hold_seconds", "upstream_ca")
+SINGLE_KEYS: Final = ("cert", "key", "balance", "health", "hold_seconds", "upstream_ca", "on_demand")
 """Keys of `[[site]]` that hold one value and are called like their field in `RawSite`."""
+
+WHOLE: Final = ("on_demand",)
+"""Tables that stay together, because their keys mean nothing one by one."""
 
 LISTS: Final = (("listen", "bind"), ("listen", "trusted_proxies"))
 """Keys outside sites that hold one value or several."""
+
+LIKENESS: Final = 0.6
+"""Of two keys, from 0 to 1, for one to be taken for a misspelt other. Less, and `domain` would be `on_demand`."""
 
 MOUNTS: Final = ("static", "media", "internal")
 """Keys of a site that hold directories by prefix."""
@@ -68,7 +84,7 @@ def _read_text(path: Path, complaints: Complaints) -> str | None:
         complaints.add("--config", f"{str(path)!r} is no file name")
         return None
     if len(data) > MAX_FILE:
-        complaints.add("--config", f"{str(path)!r} is larger than 1 MiB; this cannot be a configuration")
+        complaints.add("--config", f"{str(path)!r} is larger than 8 MiB; this cannot be a configuration")
         return None
     try:
         return data.decode("utf-8")
@@ -110,9 +126,15 @@ class _TomlReader:
                 fields["sites"] = self._sites(content)
             elif not isinstance(content, dict):
                 self._complain((table,), f"write a table: [{table}]")
+            elif table in WHOLE:
+                fields[table] = self._whole(table, content)
             else:
                 fields |= self._table(table, content)
         return RawSettings(**fields)
+
+    def _whole(self, table: str, content: dict[str, Any]) -> RawTable:
+        values = self._checked((table,), TABLES[table], content)
+        return RawTable(self._place((table,)), {key: self._given((table, key), value) for key, value in values.items()})
 
     def _table(self, table: str, content: dict[str, Any]) -> dict[str, Any]:
         inner = [key for outer, key in NESTED if outer == table]
@@ -193,6 +215,8 @@ class _TomlReader:
         for key, value in values.items():
             if key in INNER_TABLES and isinstance(value, dict):
                 inner = self._checked((*path, key), INNER_TABLES[key], value)
+                if key == "cache":  # an empty table says `true`
+                    found[key] = self._given((*path, key), value=True)
                 found |= {f"{key}.{each}": self._given((*path, key, each), inner[each]) for each in inner}
             elif key not in others:
                 found[key] = self._given((*path, key), value)
@@ -202,7 +226,7 @@ class _TomlReader:
         self, path: KeyPath, table: type[msgspec.Struct], content: dict[str, Any], inner: Collection[str] = ()
     ) -> dict[str, Any]:
         """The values of known keys with the right type; a complaint for every other one but those of `inner` tables."""
-        types = {field.encode_name: field.type for field in msgspec.structs.fields(table)}
+        types = _types_of(table)
         checked = {}
         for key, value in content.items():
             if key in inner:
@@ -236,11 +260,17 @@ class _TomlReader:
 
     @staticmethod
     def _unknown(word: str, kind: str, known: Collection[str], present: Collection[str]) -> str:
-        close = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+        close = difflib.get_close_matches(word, known, n=3, cutoff=LIKENESS)
         if close:
             likely = next((each for each in close if each not in present), close[0])
             return f"unknown {kind}; did you mean {likely!r}?"
         return f"unknown {kind}; known are {', '.join(known)}"
+
+
+@functools.cache
+def _types_of(table: type[msgspec.Struct]) -> dict[str, Any]:
+    """Key → type. Remembered, because there may be thousands of sites and annotations take a millisecond to evaluate."""
+    return {field.encode_name: field.type for field in msgspec.structs.fields(table)}
 
 
 def _holds_tables(key: str, value: Any) -> bool:

@@ -30,6 +30,20 @@ class HeadersTable(Struct, frozen=True):
     """Names of fields that visitors do not get."""
 
 
+class CacheTable(Struct, frozen=True):
+    """`[site.cache]`, `[site.route.cache]`: keep what the application marks for everybody (RFC 9111)."""
+
+    ttl: str | UnsetType = UNSET
+    """How long to keep a response that says nothing about it, like `"1m"`. Only where everybody gets the same. By default such
+    responses are not kept."""
+
+    max_body: int | str | UnsetType = UNSET
+    """Largest response that is kept. Default: `"4M"`."""
+
+    ignore_query: str | list[str] | UnsetType = UNSET
+    """Names of query parameters that do not count, like `utm_source`. The application does not see them either."""
+
+
 class RulesTable(Struct, frozen=True):
     """Keys that a site and a route share."""
 
@@ -57,6 +71,9 @@ class RulesTable(Struct, frozen=True):
     compress: bool | Literal["always"] | UnsetType = UNSET
     """Compress answers of the application. `true` leaves out what a request with a cookie gets, unless it is marked public
     (BREACH); `"always"` does not. Default: `false`."""
+
+    cache: CacheTable | bool | UnsetType = UNSET
+    """Keep responses that are meant for everybody: `true`, or a table, see `[site.cache]`. Default: `false`."""
 
 
 class RouteTable(RulesTable, frozen=True):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, field
 
-from edge.config.toml_rules import AuthTable, HeadersTable, RouteTable, RulesTable
+from edge.config.toml_rules import AuthTable, CacheTable, HeadersTable, RouteTable, RulesTable
 
 KeyType: TypeAlias = Literal["p256", "p384", "rsa2048", "rsa3072", "rsa4096"]
 Challenge: TypeAlias = Literal["auto", "http-01", "tls-alpn-01", "dns-01", "dns-persist-01"]
@@ -25,7 +25,7 @@ class SiteTable(RulesTable, frozen=True):
     upstream: str | list[str] | UnsetType = UNSET
     """Origins for everything that no static mount answers: `127.0.0.1:8000`, `http://host:port`, `unix:/run/app.sock`,
     `uwsgi://host:port`, `uwsgi+unix:/run/app.sock`; with a share of the requests: `"127.0.0.1:8001 weight=2"`.
-    `https://app.internal:8443` is verified."""
+    `https://app.internal:8443` is verified. `h2c://host:port` and `h2c+unix:/run/app.sock` speak HTTP/2 without TLS, for gRPC."""
 
     upstream_ca: str | UnsetType = UNSET
     """PEM file with extra trust roots for `https://` upstreams. Default: the system's roots alone."""
@@ -94,6 +94,10 @@ class SiteTable(RulesTable, frozen=True):
 
     certificate: Literal["per-name", "per-site"] | UnsetType = UNSET
     """As in `[acme]`, for this site."""
+
+    on_demand: bool | UnsetType = UNSET
+    """`true`: answer also for names that no site lists and that `[on_demand]` allows, like customers' own domains. In one site
+    at most."""
 
 
 class ListenTable(Struct, frozen=True):
@@ -234,6 +238,35 @@ class DNSTable(Struct, frozen=True):
     """Addresses of the resolvers that find zones, servers and CNAMEs. Default: this host's."""
 
 
+class OnDemandTable(Struct, frozen=True):
+    """`[on_demand]`: names that get a certificate when the first visitor comes for them. Needs the extra `edge[on-demand]`."""
+
+    ask: str | UnsetType = UNSET
+    """Who says which names are welcome: a URL, asked with `?domain=NAME`, or a path of the application (200 is yes, 403 and 404
+    are no, anything else is asked again); or `module:function`, called with the name in a process of its own."""
+
+    python_path: str | UnsetType = UNSET
+    """Directory in which `module` is found. Default: the one that edge was started in."""
+
+    remember_yes: str | UnsetType = UNSET
+    """How long a yes holds. Default: `"1h"`. A certificate that exists is served without asking; it is asked for its renewal."""
+
+    remember_no: str | UnsetType = UNSET
+    """How long a no holds. Default: `"10m"`."""
+
+    asks_per_minute: int | UnsetType = UNSET
+    """Questions in a minute for all names together. Default: 60."""
+
+    orders_per_hour: int | UnsetType = UNSET
+    """Certificates ordered in an hour. Default: 50, half of what Let's Encrypt gives in the long run."""
+
+    orders_per_domain: int | UnsetType = UNSET
+    """Certificates ordered in a week for one registrable domain (`customer.co.uk`). Default: 10."""
+
+    depth: int | UnsetType = UNSET
+    """Labels that a name may have below its registrable domain. Default: 2."""
+
+
 class LogTable(Struct, frozen=True):
     """`[log]`: what is written where."""
 
@@ -244,11 +277,74 @@ class LogTable(Struct, frozen=True):
     """Default `auto`: text on a terminal, JSON lines otherwise."""
 
 
+class CacheStorageTable(Struct, frozen=True):
+    """`[cache]`: where responses are kept, for all sites and workers together. Used only if a site or route has `cache`."""
+
+    memory: int | str | UnsetType = UNSET
+    """How much memory they may take. Default: `"64M"`. Not together with `disk`, whose hot files the system keeps in memory."""
+
+    disk: str | UnsetType = UNSET
+    """Directory on a disk, which keeps them over a restart. By default they are in memory."""
+
+    disk_size: int | str | UnsetType = UNSET
+    """How much of the disk they may take. Default: `"1G"`."""
+
+
+class NotifyTable(Struct, frozen=True):
+    """`[notify]`: who hears of certificates that are running out: once less than a quarter of the lifetime is left, then daily,
+    when it has expired, and when all is well again. Every way that is given is used; `edge certs test-notify` tries them."""
+
+    command: str | list[str] | UnsetType = UNSET
+    """Program and arguments. It gets the notice as JSON on standard input and as text in `EDGE_NOTICE`."""
+
+    webhook: str | UnsetType = UNSET
+    """`https://` URL that gets the notice as JSON in a POST; its field `text` is what Slack and Mattermost show."""
+
+    webhook_file: str | UnsetType = UNSET
+    """File with the URL, when the URL is a secret."""
+
+    webhook_env: str | UnsetType = UNSET
+    """Environment variable with the URL, in place of the file."""
+
+
+class EmailTable(Struct, frozen=True):
+    """`[notify.email]`: a message by way of your mail server."""
+
+    to: str | list[str] | UnsetType = UNSET
+    """Who gets it."""
+
+    server: str | UnsetType = UNSET
+    """The mail server, like `smtp.example.com` or `127.0.0.1:25`. Default port: 587, 465 for `tls`, 25 for `none`."""
+
+    sender: str | UnsetType = field(default=UNSET, name="from")
+    """Whom it is from. Default: the first of `to`."""
+
+    encryption: Literal["starttls", "tls", "none"] | UnsetType = UNSET
+    """Default: `starttls`. The server's certificate is verified."""
+
+    user: str | UnsetType = UNSET
+    """Log in as this user. Default: no login."""
+
+    password_file: str | UnsetType = UNSET
+    """File with the password. It is read when it is needed."""
+
+    password_env: str | UnsetType = UNSET
+    """Environment variable with the password, in place of the file."""
+
+
+class MetricsTable(Struct, frozen=True):
+    """`[metrics]`: numbers for Prometheus."""
+
+    listen: int | str | UnsetType = UNSET
+    """Port of 127.0.0.1, or address and port, that answers `GET /metrics`, to whoever can reach it. Off by default."""
+
+
 class ServerTable(Struct, frozen=True):
     """`[server]`: the processes."""
 
     storage: str | UnsetType = UNSET
-    """Directory of certificates, accounts and state. Default: `/var/lib/edge` as root, else `$XDG_DATA_HOME/edge`."""
+    """Directory of certificates, accounts and state. Default: `/var/lib/edge` as root, else `$XDG_DATA_HOME/edge`. For several
+    machines the URL of a server, like `postgresql://edge@db.internal/edge?password_file=/etc/edge/db-password`."""
 
     workers: int | UnsetType = UNSET
     """Serving processes. Default: one per CPU that edge may use."""
@@ -260,7 +356,10 @@ class ServerTable(Struct, frozen=True):
     """Default `auto`: ngh2 where it is installed, else h2."""
 
     loop: Literal["auto", "asyncio", "uvloop"] | UnsetType = UNSET
-    """Default `auto`: uvloop where it is installed, else asyncio."""
+    """Default `auto`: asyncio. `uvloop` saves a little time, but notices a connection that was reset only by its deadline."""
+
+    confinement: Literal["auto", "off"] | UnsetType = UNSET
+    """Default `auto`: where the kernel has Landlock, workers can read what they serve and not the storage."""
 
     drain_seconds: float | UnsetType = UNSET
     """Seconds from a stop or reload until what is still in flight is cut. Default: 30."""
@@ -270,18 +369,23 @@ TABLES: Final[dict[str, type[Struct]]] = {
     "site": SiteTable,
     "listen": ListenTable,
     "acme": AcmeTable,
+    "on_demand": OnDemandTable,
+    "cache": CacheStorageTable,
     "log": LogTable,
+    "notify": NotifyTable,
+    "metrics": MetricsTable,
     "server": ServerTable,
 }
 """Table name → its type. `site` is an array of tables, the others occur once."""
 
-INNER_TABLES: Final[dict[str, type[Struct]]] = {"headers": HeadersTable, "auth": AuthTable}
+INNER_TABLES: Final[dict[str, type[Struct]]] = {"headers": HeadersTable, "auth": AuthTable, "cache": CacheTable}
 """Tables inside a site or a route: key → type."""
 
 
 NESTED: Final[dict[tuple[str, str], type[Struct]]] = {
     ("acme", "fallback"): FallbackTable,
     ("acme", "dns"): DNSTable,
+    ("notify", "email"): EmailTable,
 }
 """Tables inside tables."""
 

@@ -217,10 +217,10 @@ class _CompressedExchange(WrappedExchange):
         if coded:
             self.inner.send_body(coded)
 
-    def end(self) -> None:
+    def end(self, trailers: Fields = ()) -> None:
         if self._compressor is not None:
             self.inner.send_body(self._compressor.finish())
-        self.inner.end()
+        self.inner.end(trailers)
 
     def respond(self, head: ResponseHead, body: Buffer = b"") -> None:
         coding = self._rules.coding_for(self.inner.request, head)

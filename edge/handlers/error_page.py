@@ -40,6 +40,7 @@ SENTENCES: Final = {
     "upstream-busy": "The application behind this site is overloaded. Please try again in a moment.",
     "upstream-closed": "The application behind this site ended the connection without an answer.",
     "upstream-protocol": "The application behind this site did not give a valid answer.",
+    "upstream-not-http2": "The application behind this site does not speak HTTP/2, which this server expects of it.",
     "upstream-no-tunnel": "The application behind this site did not open the WebSocket.",
     "upstream-no-websocket": "The application behind this site is reached by a protocol that has no WebSockets (uwsgi).",
     "upstream-truncated": "The application behind this site did not finish its answer.",
@@ -48,6 +49,7 @@ SENTENCES: Final = {
     "upstream-idle-timeout": "The application behind this site stopped in the middle of its answer.",
     "upstream-request-stalled": "The application behind this site stopped reading the request.",
     "out-of-descriptors": "This server is overloaded. Please try again in a moment.",
+    "only-if-cached": "Nothing is stored at this address that could be sent without asking.",
     "maintenance": "This site is under maintenance. Please come back in a while.",
     "spool-unavailable": "This server cannot take the request body at the moment.",
 }

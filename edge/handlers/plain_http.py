@@ -3,7 +3,7 @@
     1. a CA asks for a token that we present           the key authorization
     2. the same path with a token that is not ours     the site itself: another ACME client may run behind edge
     3. a trusted proxy says that it was https there    the site
-    4. anything else                                   308 to https
+    4. anything else                                   308 to https, or what `setting_up` says of names on demand
 
 Only an exact challenge path gets past the redirect; with a query, with dots, or with another method it is redirected.
 """
@@ -13,14 +13,13 @@ from __future__ import annotations
 from edge.errors import HTTPError
 from edge.handlers.acme_challenge import ChallengeTable, token_of
 from edge.handlers.error_page import respond_error
-from edge.handlers.redirect import Redirect
 from edge.http.exchange import Exchange, Handler
 
 
 class PlainHTTP:
     """The handler for connections without TLS. `site` answers tokens that are not ours (the routing table)."""
 
-    def __init__(self, challenges: ChallengeTable, site: Handler, redirect: Redirect) -> None:
+    def __init__(self, challenges: ChallengeTable, site: Handler, redirect: Handler) -> None:
         self._challenges = challenges
         self._site = site
         self._redirect = redirect

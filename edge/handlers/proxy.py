@@ -8,6 +8,7 @@ from typing import Final
 
 from edge.errors import RequestRefused
 from edge.handlers.maintenance import MaintenanceSwitch
+from edge.handlers.message_stream import MessageStreamExchange, is_message_stream
 from edge.handlers.proxy_exchange import ProxyExchange
 from edge.handlers.tunnel import TunnelExchange
 from edge.http.exchange import Exchange
@@ -80,4 +81,7 @@ class Proxy:
             return
         if length is not None and length > self.max_body:
             raise RequestRefused(413, "body-too-large")
+        if self.upstream.carries_streams and is_message_stream(exchange.request):
+            MessageStreamExchange(exchange, self).begin()
+            return
         ProxyExchange(exchange, self).gather()

@@ -27,9 +27,10 @@ from edge.http.exchange import Buffer, Exchange
 from edge.http.forwarding import downstream_fields, upstream_fields
 from edge.http.message import Fields, ResponseHead, is_bodiless
 from edge.telemetry.logs import get_logger
+from edge.upstream.carrier import RequestCarrier
 from edge.upstream.claim import Claim
-from edge.upstream.connection import OriginConnection, is_event_stream
-from edge.upstream.failures import NEVER_ANSWERED, RESET, upstream_error
+from edge.upstream.connection import is_event_stream
+from edge.upstream.failures import NEVER_ANSWERED, REFUSED, RESET, upstream_error
 
 if TYPE_CHECKING:
     from edge.handlers.proxy import Proxy
@@ -45,6 +46,9 @@ IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b
 """Methods that a proxy may repeat. "A proxy MUST NOT automatically retry non-idempotent requests" (RFC 9110 §9.2.2): a worker
 that was killed while it handled a payment looks exactly like a pooled connection that had gone stale."""
 
+TE_TRAILERS: Final = (b"te", b"trailers")
+"""For an HTTP/2 origin, from a visitor who has said it: gRPC servers insist on it. HTTP/1.1 origins are not told."""
+
 MAX_RETRIES: Final = 2
 """One for a pooled connection that had gone stale, one for a connection that was lost in the backlog of a stopping origin."""
 
@@ -55,13 +59,14 @@ class ProxyExchange:
     """Receiver of the exchange, claimer of a connection, receiver of its response: the one object of a proxied request."""
 
     # Most requests never set these: they have no body, need no new connection and get their response in one piece.
-    _connection: OriginConnection | None = None
+    _connection: RequestCarrier | None = None
     _claim: Claim | None = None
     _key: bytes = b""  # what the policy read from the request
     _spool: Spool | None = None
     _ahead: ResponseSpool | None = None
     _reads_ahead = False
     _is_whole = False  # the origin is done; what is left is in `_ahead`
+    _trailers: Fields = ()
     _length: int = 0
     _passes_through = False  # the body goes straight to the origin: what has been gathered is sent and forgotten
     _body_paused = False
@@ -161,7 +166,7 @@ class ProxyExchange:
     def _may_repeat(self) -> bool:
         return self._exchange.request.method in IDEMPOTENT
 
-    def connection_opened(self, connection: OriginConnection) -> None:
+    def connection_opened(self, connection: RequestCarrier) -> None:
         """Send the request."""
         if self._claim:
             self._claimed()
@@ -170,6 +175,8 @@ class ProxyExchange:
         exchange = self._exchange
         request = exchange.request
         fields = upstream_fields(request, exchange.peer, exchange.request_id, time.time())
+        if request.accepts_trailers and connection.takes_te:
+            fields = (*fields, TE_TRAILERS)
         if self._spool is None:
             connection.send_request(self, request.method, request.target, fields, 0)
             return
@@ -265,7 +272,7 @@ class ProxyExchange:
         if not self._exchange.can_send and self._connection:
             self._fall_behind(self._connection)
 
-    def _fall_behind(self, connection: OriginConnection) -> None:
+    def _fall_behind(self, connection: RequestCarrier) -> None:
         """The visitor is slower than the origin."""
         if self._reads_ahead:
             self._ahead = ResponseSpool(self._proxy.spool_directory)
@@ -298,7 +305,7 @@ class ProxyExchange:
         """The visitor has everything that has come."""
         self._drop_ahead()
         if self._is_whole:
-            self._exchange.end()
+            self._exchange.end(self._trailers)
         elif self._connection:
             self._connection.resume_reading()
 
@@ -307,13 +314,14 @@ class ProxyExchange:
             self._ahead.close()
             self._ahead = None
 
-    def response_ended(self) -> None:
+    def response_ended(self, trailers: Fields = ()) -> None:
         """The origin's side is whole; the visitor's is when it has what was read ahead."""
         self._end()
         if self._ahead is None:
-            self._exchange.end()
+            self._exchange.end(trailers)
         else:
             self._is_whole = True
+            self._trailers = trailers
 
     def response_failed(self, word: str) -> None:
         """Try again where that is safe, else say what went wrong."""
@@ -328,10 +336,12 @@ class ProxyExchange:
         else:
             self._give_up(upstream_error(word))
 
-    def _can_retry(self, connection: OriginConnection, word: str) -> bool:
+    def _can_retry(self, connection: RequestCarrier, word: str) -> bool:
         """Whether nothing is lost by asking again, and there is reason to hope for more."""
-        if not self._may_repeat or self._passes_through or self._retries == MAX_RETRIES:
+        if self._passes_through or self._retries == MAX_RETRIES:
             return False
+        if word == REFUSED or not self._may_repeat:
+            return word == REFUSED
         if word == RESET:
             return True
         return word == NEVER_ANSWERED and (connection.is_reused or self._proxy.upstream.has_choice)

@@ -6,13 +6,15 @@ can send a visitor elsewhere. 308 keeps method and body (RFC 9110 §15.4.9).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from edge.config.schema import Redirection
 from edge.errors import RequestRefused
 from edge.handlers.served_names import ServedNames
 from edge.http.exchange import Exchange
 from edge.http.message import SERVER_FIELD, ResponseHead
+
+NOT_SERVED: Final = "authority-not-served"
 
 
 class Redirect:
@@ -24,13 +26,16 @@ class Redirect:
 
     def __call__(self, exchange: Exchange) -> None:
         """Answer 308. Raises: RequestRefused 421 for a name that is not ours."""
-        request = exchange.request
-        served = self._names.find(request.authority)
+        served = self._names.find(exchange.request.authority)
         if served is None:
-            raise RequestRefused(421, "authority-not-served")
+            raise RequestRefused(421, NOT_SERVED)
+        self.send(exchange, served.host)
+
+    def send(self, exchange: Exchange, host: bytes) -> None:
+        """Answer 308 to `host`, which is ours."""
+        target = exchange.request.target
         # `OPTIONS *` asks about the server as a whole; an empty path says the same in a URL (RFC 9112 §3.2.4).
-        path = request.target if request.target != b"*" else b""
-        location = b"https://" + served.host + self._port + path
+        location = b"https://" + host + self._port + (target if target != b"*" else b"")
         exchange.respond(ResponseHead(308, ((b"location", location),), 0))
 
 

@@ -1,6 +1,7 @@
 """Which handler answers a request: the site by its authority, then the longest static prefix, then the upstream.
 
-    not one of our names                                    421
+    not one of our names                                    421, or the site that serves names on demand, if the
+                                                            certificate served was made for this name
     TLS, and the certificate served does not cover it       421   (RFC 9110 §7.4, RFC 9113 §9.1.1: the client opens another)
     below a static prefix                                   that mount
     anything else                                           the site's upstream; without one 404
@@ -15,11 +16,12 @@ from typing import Final
 
 from edge.errors import HTTPError, RequestRefused
 from edge.handlers.error_page import respond_error
-from edge.handlers.served_names import ServedNames
+from edge.handlers.redirect import NOT_SERVED
+from edge.handlers.served_names import ServedNames, canonical
 from edge.http.exchange import Exchange, Handler
 from edge.http.prefixes import PrefixTable
+from edge.http.validation import split_authority
 
-NOT_SERVED: Final = "authority-not-served"
 NO_ROUTE: Final = "no-route"
 
 
@@ -49,8 +51,9 @@ class SiteRoutes:
 class RoutingTable:
     """The handler of a worker: everything that came over TLS, or over plain HTTP where that is allowed."""
 
-    def __init__(self, names: ServedNames[SiteRoutes]) -> None:
+    def __init__(self, names: ServedNames[SiteRoutes], on_demand: SiteRoutes | None = None) -> None:
         self._names = names
+        self._on_demand = on_demand
 
     def __call__(self, exchange: Exchange) -> None:
         """Answer, with an error page if need be."""
@@ -64,8 +67,15 @@ class RoutingTable:
         request = exchange.request
         served = self._names.find(request.authority)
         if served is None:
-            raise RequestRefused(421, NOT_SERVED)
+            return self._unlisted(exchange)
         covers = exchange.peer.covers
         if covers is not None and not covers(served.name):
             raise RequestRefused(421, "certificate-for-another-name")
         return served.site.handler_for(request.target)
+
+    def _unlisted(self, exchange: Exchange) -> Handler:
+        """Only a certificate shows that a name which no site lists is welcome, so nothing of this comes without TLS."""
+        name, covers = canonical(split_authority(exchange.request.authority)[0]), exchange.peer.covers
+        if self._on_demand is None or covers is None or not covers(name):
+            raise RequestRefused(421, NOT_SERVED)
+        return self._on_demand.handler_for(exchange.request.target)

@@ -136,9 +136,9 @@ class _LookedAtExchange(WrappedExchange):
         if not self._is_replaced:
             self.inner.send_body(data)
 
-    def end(self) -> None:
+    def end(self, trailers: Fields = ()) -> None:
         if not self._is_replaced:
-            self.inner.end()
+            self.inner.end(trailers)
 
     def abort(self, reason: str) -> None:
         if not self._is_replaced:

@@ -17,7 +17,7 @@ from edge.http.exchange import Buffer
 from edge.http.forwarding import upstream_fields
 from edge.http.message import ResponseHead
 from edge.http.websocket import accept_of, crossing, handshake_fields, new_key
-from edge.upstream.connection import OriginConnection
+from edge.upstream.carrier import RequestCarrier
 from edge.upstream.failures import NO_TUNNEL, upstream_error
 
 
@@ -37,7 +37,7 @@ class TunnelExchange(ProxyExchange):
         """A handshake is a GET, whatever it is called in HTTP/2."""
         return True
 
-    def connection_opened(self, connection: OriginConnection) -> None:
+    def connection_opened(self, connection: RequestCarrier) -> None:
         """Send the handshake, with a key of our own."""
         self._claimed()
         self._connection = connection

@@ -69,6 +69,15 @@ class WrappedExchange:
         self.inner.held_seconds = seconds
 
     @property
+    def cache_verdict(self) -> str:
+        """For the access log."""
+        return self.inner.cache_verdict
+
+    @cache_verdict.setter
+    def cache_verdict(self, verdict: str) -> None:
+        self.inner.cache_verdict = verdict
+
+    @property
     def request_id(self) -> str:
         """The id of the request."""
         return self.inner.request_id
@@ -109,9 +118,9 @@ class WrappedExchange:
         """Append body bytes."""
         self.inner.send_body(data)
 
-    def end(self) -> None:
+    def end(self, trailers: Fields = ()) -> None:
         """The response is complete."""
-        self.inner.end()
+        self.inner.end(trailers)
 
     def respond(self, head: ResponseHead, body: Buffer = b"") -> None:
         """The whole response in one call."""
@@ -130,3 +139,7 @@ class WrappedExchange:
     def resume_body(self) -> None:
         """Deliver it again."""
         self.inner.resume_body()
+
+    def let_body_rest(self) -> None:
+        """It may be silent."""
+        self.inner.let_body_rest()

@@ -12,7 +12,7 @@ happen on the event loop's thread.
       Receiver.exchange_aborted()     … the far end is gone or too slow; nothing follows, the exchange is dead
 
     exchange.respond(head, body)      the whole response in one call (the hot path)
-    exchange.send_head(head) … send_body(data)* … end()
+    exchange.send_head(head) … send_body(data)* … end(trailers)
     exchange.open_tunnel(fields)      instead of send_head, for a request with `upgrade`; then bytes both ways, and `end`
     exchange.abort(reason)            a response that cannot be finished: RST_STREAM, or a closed connection; never a clean end
 """
@@ -72,6 +72,9 @@ class Exchange(Protocol):
     held_seconds: float
     """For the access log: how long the request waited for an origin to come back; 0 when it did not have to."""
 
+    cache_verdict: str
+    """For the access log: what a cache made of the request (`hit`, `miss`, …); "" without one."""
+
     @property
     def request_id(self) -> str:
         """The same in upstream request, response, log and error page: 32 hexadecimal digits, made on first use, or the id
@@ -110,8 +113,11 @@ class Exchange(Protocol):
 
         The buffer must not change afterwards."""
 
-    def end(self) -> None:
-        """The response is complete. A body shorter or longer than its content_length aborts the exchange instead."""
+    def end(self, trailers: Fields = ()) -> None:
+        """The response is complete. A body shorter or longer than its content_length aborts the exchange instead.
+
+        `trailers` have passed `edge.http.trailers`. They are left out where the client cannot tell them from the body or has
+        not asked for them: in HTTP/1.1 without chunks or without `accepts_trailers`."""
 
     def respond(self, head: ResponseHead, body: Buffer = b"") -> None:
         """`send_head`, `send_body`, `end` in one call."""
@@ -124,6 +130,9 @@ class Exchange(Protocol):
 
     def resume_body(self) -> None:
         """Deliver the request body again."""
+
+    def let_body_rest(self) -> None:
+        """The request body is a stream that may be silent: no deadline and no least rate for it."""
 
 
 Handler: TypeAlias = Callable[[Exchange], None]

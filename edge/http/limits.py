@@ -151,6 +151,10 @@ CONTROL_RATE: Final = 100
 CONTROL_PER_HEAD: Final = 2
 """Such frames forgiven per request head: Firefox opens each stream's window with a WINDOW_UPDATE."""
 
+CONTROL_PER_PIECE: Final = 2
+"""Such frames forgiven per piece of a body sent: gRPC in Go answers each message with a WINDOW_UPDATE and a PING, to measure
+the way. Envoy 10."""
+
 BYTES_PER_CONTROL: Final = 2048
 """One such frame is forgiven for so many bytes sent: clients open windows in steps of a frame, some twice."""
 
@@ -173,8 +177,33 @@ UPSTREAM_IDLE_TIMEOUT: Final = 60.0
 POOL_IDLE_TIMEOUT: Final = 1.5
 """A pooled connection older than this is not used again: gunicorn closes idle ones after 2 s."""
 
+ORIGIN_STREAMS: Final = 100
+"""Most streams on one HTTP/2 connection to an origin, if it allows as many. Beyond, a further connection is opened."""
+
+ORIGIN_CONNECTIONS: Final = 32
+"""Most HTTP/2 connections to one origin from one worker. Beyond, requests wait for a stream, as for a connection."""
+
+ORIGIN_STREAM_WINDOW: Final = 256 * 1024
+"""What an HTTP/2 origin may send of one response before its visitor has taken it. It waits in memory, like READ_AHEAD_MEMORY."""
+
+ORIGIN_CONNECTION_WINDOW: Final = 1024 * 1024
+"""What all responses of one such connection may have in flight. Given back at once: one slow visitor must not stop the others."""
+
+ORIGIN_IDLE_TIMEOUT: Final = 60.0
+"""A connection to an HTTP/2 origin without a stream is closed after so long; such origins say GOAWAY before they close it."""
+
+ORIGIN_PING_INTERVAL: Final = 330.0
+"""A connection to an HTTP/2 origin with open streams that has been silent for so long is asked by PING. gRPC servers take
+more than one in five minutes for an attack ("too_many_pings"). TCP keep-alive finds a dead host sooner."""
+
+ORIGIN_PING_TIMEOUT: Final = 20.0
+"""To the answer. gRPC 20 s."""
+
 MAX_RESPONSE_HEAD: Final = 64 * 1024
 """Largest response head; 502 beyond. Django's cookies and CSP fit many times."""
+
+MAX_TRAILERS: Final = 16 * 1024
+"""Largest trailer section of a response, each field counted with 32 bytes more; 502 beyond. gRPC's own hard limit."""
 
 MAX_INTERIM_RESPONSES: Final = 16
 """1xx heads before the final one; 502 beyond."""

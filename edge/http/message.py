@@ -43,7 +43,8 @@ class Request(Struct, frozen=True, gc=False):
     `authority` is what the client asked for (RFC 9110 §7.2), lower-case, the port of the scheme removed; it is not
     repeated among `fields` as Host. `target` is origin-form (`/path?query`), byte for byte as sent, or `*` for OPTIONS.
     `content_length` is 0 without a body and None when the length is not known in advance. `version` is b"1.0", b"1.1" or
-    b"2". `expects_continue` asks for `100 Continue` before the body is sent.
+    b"2". `expects_continue` asks for `100 Continue` before the body is sent. `accepts_trailers`: the client has said
+    `TE: trailers` (RFC 9110 §10.1.4).
 
     `upgrade` is b"websocket" for a valid WebSocket handshake, else b"": a GET in HTTP/1.1, which may also be answered as if it
     asked for nothing; in HTTP/2 an extended CONNECT (RFC 8441), whose method stays CONNECT so that no handler takes it for a GET.
@@ -58,6 +59,7 @@ class Request(Struct, frozen=True, gc=False):
     version: bytes = b"1.1"
     expects_continue: bool = False
     upgrade: bytes = b""
+    accepts_trailers: bool = False
 
     def field(self, name: bytes) -> bytes | None:
         """The value of the first field line called `name` (lower-case), or None."""

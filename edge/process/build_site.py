@@ -1,7 +1,7 @@
 """The handlers of one site, composed at the start in reading order. What is off is not there and costs nothing.
 
 answers ─ routes ─┬─ guards of the longest route ─ file ──────────────── static, media
-                  └─ guards of the longest route ─ compress ─ send file ─ proxy
+                  └─ guards of the longest route ─ compress ─ send file ─ cache ─ proxy
 guards: address filter ─ rate limit ─ authentication
 """
 
@@ -16,11 +16,14 @@ from typing import Final, TypeVar
 from msgspec import Struct, field
 
 from edge.config.address import UpstreamAddress
-from edge.config.schema import Authentication, ErrorPage, FieldRules, Route, Rules, Site, StaticMount
+from edge.config.purge import Purge
+from edge.config.schema import Authentication, Caching, ErrorPage, FieldRules, Route, Rules, Site, StaticMount
 from edge.errors import RequestRefused
 from edge.handlers.address_filter import AddressFilter
 from edge.handlers.answers import Answers, FieldChanges
 from edge.handlers.basic_auth import BasicAuth, Verifier
+from edge.handlers.cache.claims import Claims
+from edge.handlers.cache.store import CacheStore
 from edge.handlers.maintenance import MaintenanceSwitch
 from edge.handlers.proxy import Proxy
 from edge.handlers.rate_limit import RateLimit
@@ -42,6 +45,17 @@ NO_CHANGES: Final = FieldRules()
 log = get_logger("process")
 
 
+class ResponseCache(Struct):
+    """Where all sites of a worker keep responses."""
+
+    store: CacheStore
+    claims: Claims
+
+    def purge(self, purges: tuple[Purge, ...]) -> None:
+        """From now on nothing that these cover is used."""
+        self.store.purge(purges)
+
+
 class Surroundings(Struct):
     """What the handlers of all sites of a worker share. `closers` are called when the worker ends. `upstreams` are found by the
     first name of their site and their addresses."""
@@ -53,6 +67,7 @@ class Surroundings(Struct):
     https_port: int
     closers: list[Callable[[], None]]
     upstreams: dict[tuple[str, tuple[UpstreamAddress, ...]], Upstream] = field(default_factory=dict)
+    responses: ResponseCache | None = None
 
 
 def build_site(site: Site, around: Surroundings) -> SiteRoutes:
@@ -123,8 +138,23 @@ class _SiteBuilder:
             health=self._site.balancing.health,
         )
         files = self._internal
-        handler: Handler = proxy() if files is None else SendFile(files, proxy(response_fields=passes_file_fields))
+        handler: Handler = proxy() if files is None else proxy(response_fields=passes_file_fields)
+        if rules.cache is not None:
+            handler = self._cached(rules.cache, handler)
+        if files is not None:
+            handler = SendFile(files, handler)
         return handler if rules.compress == "never" else compressing(handler, rules)
+
+    def _cached(self, rules: Caching, handler: Handler) -> Handler:
+        """A handler that answers from the store where it can. Its modules are loaded only where that is wanted."""
+        from edge.handlers.cache.handler import Cache  # noqa: PLC0415
+
+        around = self._around
+        if around.responses is None:
+            return handler
+        store, claims = around.responses.store, around.responses.claims
+        name = self._site.names[0]
+        return Cache(rules, name, store, claims, handler, around.maintenance, around.deadlines, around.loop)
 
     def _upstream(self, addresses: tuple[UpstreamAddress, ...]) -> Upstream:
         if addresses not in self._upstreams:

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import Generic
 
-from edge.process.channel import Channel, Inbound, Outbound
+from edge.process.channel import Channel, Inbound, MessageTooLarge, Outbound
 from edge.telemetry.logs import get_logger
 
 log = get_logger("process")
@@ -60,6 +60,9 @@ class ChannelOnLoop(Generic[Inbound, Outbound]):
             log.exception("message failed", message=type(message).__name__)
 
     def _writable(self) -> None:
-        self._channel.flush()
+        try:
+            self._channel.flush()
+        except MessageTooLarge as problem:
+            log.error("message not sent", problem=str(problem))
         if not self._channel.wants_write:
             self._loop.remove_writer(self._channel.fileno())

@@ -13,10 +13,12 @@ from edge.process.slot import Child, Slot
 
 
 class Crew:
-    """As many kept-filled slots as the configuration asks for; `fork` starts one worker."""
+    """As many kept-filled slots as the configuration asks for; `fork` starts one worker. `spool` is their directory
+    for large bodies, "" for none of their own."""
 
-    def __init__(self, generation: Generation, reactor: Reactor, fork: Callable[[], Child]) -> None:
+    def __init__(self, generation: Generation, reactor: Reactor, fork: Callable[[], Child], spool: str = "") -> None:
         self.generation = generation
+        self.spool = spool
         self._slots = [Slot("worker", reactor, fork) for _ in range(generation.config.workers)]
         self._retired = False
 

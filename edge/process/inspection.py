@@ -15,23 +15,37 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from edge.certs.budget import Budget
+from edge.certs.ledger import read_entries
 from edge.certs.own import load_own
 from edge.certs.status import CertificateStatus, read_certificates
 from edge.config.address import UpstreamAddress
+from edge.config.on_demand_schema import AskURL
 from edge.config.schema import Config
-from edge.errors import ConfigError, StartError
+from edge.config.storage_setting import local_directory, server_of
+from edge.errors import ConfigError, StartError, StorageError
 from edge.net.listening import close_listeners, open_listeners
 from edge.storage.filesystem import FileSystemStorage
+from edge.storage.opening import open_storage, weaknesses
 
-__all__ = ["CertificateStatus", "certificates", "find_complaints", "find_warnings", "first_barrier", "upstream_problem"]
+__all__ = [
+    "Budget",
+    "CertificateStatus",
+    "certificates",
+    "find_complaints",
+    "find_warnings",
+    "first_barrier",
+    "upstream_problem",
+]
 
 CONNECT_TIMEOUT: Final = 1.0
 """Seconds. A person waits for the answer; an origin on this machine or beside it takes a millisecond."""
 
 
 def certificates(storage: str, wall_clock: Callable[[], float] = time.time) -> list[CertificateStatus]:
-    """What the storage directory knows about certificates, whether or not edge runs. Raises: StorageError."""
-    return read_certificates(FileSystemStorage(Path(storage)), wall_clock())
+    """What the storage knows about certificates, whether or not edge runs. Raises: StorageError."""
+    opened = open_storage(storage)
+    return read_certificates(opened, wall_clock(), read_entries(opened))
 
 
 def find_complaints(config: Config) -> list[str]:
@@ -48,7 +62,8 @@ def find_complaints(config: Config) -> list[str]:
 
 def find_warnings(config: Config) -> list[str]:
     """What would go wrong if edge were started now, one sentence each."""
-    found = [*_ports(config), *_upstreams(config), *_storage(config.storage), *_unreadable_directories(config)]
+    storage = [*_storage(local_directory(config.storage)), *_server(config.storage)]
+    found = [*_ports(config), *_upstreams(config), *_ask(config), *storage, *unreadable_directories(config)]
     return list(dict.fromkeys(found))
 
 
@@ -66,6 +81,14 @@ def _upstreams(config: Config) -> Iterator[str]:
             problem = upstream_problem(address)
             if problem:
                 yield f"upstream {address} {problem}"
+
+
+def _ask(config: Config) -> Iterator[str]:
+    """Who says which names are welcome."""
+    if config.on_demand is not None and isinstance(config.on_demand.ask, AskURL):
+        problem = upstream_problem(config.on_demand.ask.address)
+        if problem:
+            yield f"[on_demand] ask: {config.on_demand.ask} {problem}"
 
 
 def upstream_problem(address: UpstreamAddress) -> str:
@@ -103,6 +126,32 @@ def _storage(directory: str) -> Iterator[str]:
     existing = next(path for path in (Path(directory), *Path(directory).parents) if os.path.exists(path))  # noqa: PTH110  # False, not an error, below directories of others
     if not os.access(existing, os.W_OK | os.X_OK, effective_ids=True):
         yield f"storage {directory} cannot be written by this user: {existing} belongs to {_owner(existing)}"
+        return
+    try:
+        is_newer = FileSystemStorage(Path(directory)).is_newer()
+    except StorageError as error:
+        yield str(error)
+        return
+    if is_newer:
+        yield (
+            f"storage {directory} was written by a newer edge: what is in it is served, but no certificate is ordered or renewed;"
+            " upgrade edge, or choose another --storage"
+        )
+
+
+def _server(setting: str) -> Iterator[str]:
+    """A server must answer, and should keep what it is given, for itself."""
+    where = server_of(setting)
+    if where is None:
+        return
+    if where.key is None:
+        yield f"private keys can be read by whoever reads {where}; a storage key seals them: ?key_file=FILE"
+    if where.tls == "disable" and not where.is_on_this_machine:
+        yield f"what is sent to {where} can be read on the way; rediss:// and sslmode=verify-full encrypt it"
+    try:
+        yield from weaknesses(where)
+    except StorageError as error:
+        yield str(error)
 
 
 def _owner(path: Path) -> str:
@@ -113,7 +162,7 @@ def _owner(path: Path) -> str:
         return f"user {uid}"
 
 
-def _unreadable_directories(config: Config) -> Iterator[str]:
+def unreadable_directories(config: Config) -> Iterator[str]:
     """Static directories are read by the workers, who may be somebody else than the user that starts edge."""
     if not config.user:
         return

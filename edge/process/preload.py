@@ -10,7 +10,9 @@ import importlib
 from typing import Final
 
 from edge.config.schema import Config
+from edge.config.storage_setting import server_of
 from edge.process.event_loop import check_loop
+from edge.storage.opening import check_package
 from edge.wire.http2 import http2_engine_factory
 
 LOADED_LATE: Final = (
@@ -24,7 +26,11 @@ def preload(config: Config) -> None:
     """Load everything that workers of this configuration will run. Raises: ConfigError when something is not installed."""
     check_loop(config.loop)
     http2_engine_factory(config.http2_engine)
+    if (server := server_of(config.storage)) is not None:
+        check_package(server)
     if any(rules.compress != "never" for site in config.sites for rules in (site, *site.routes)):
         importlib.import_module("edge.handlers.compress")
+    if any(rules.cache for site in config.sites for rules in (site, *site.routes)):
+        importlib.import_module("edge.handlers.cache.handler")
     for name in LOADED_LATE:
         importlib.import_module(name)

@@ -6,12 +6,13 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from msgspec import Struct
 
 from edge.errors import ConfigError
-from edge.process.prctl import forbid_new_privileges
+from edge.process.prctl import forbid_new_privileges, give_up_capabilities
 
 
 class Account(Struct, frozen=True):
@@ -41,12 +42,30 @@ def find_account(user: str) -> Account | None:
     return Account(user, entry.pw_uid, entry.pw_gid, groups)
 
 
+def owner_of(directory: str) -> Account | None:
+    """Who owns a directory, or the nearest one above it that exists; None when that is us, or we are not root."""
+    if os.geteuid() != 0:
+        return None
+    path = next(path for path in (Path(directory), *Path(directory).parents) if path.exists())
+    uid = path.stat().st_uid
+    if uid == 0:
+        return None
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:  # a user of a container
+        return Account(str(uid), uid, path.stat().st_gid, (path.stat().st_gid,))
+    return Account(entry.pw_name, uid, entry.pw_gid, tuple(os.getgrouplist(entry.pw_name, entry.pw_gid)))
+
+
 def drop_privileges(account: Account | None) -> None:
     """Become `account` for good; with None only give up the way to more rights. Raises: OSError."""
     if account is not None:
         os.setgroups(account.groups)
         os.setresgid(account.gid, account.gid, account.gid)
         os.setresuid(account.uid, account.uid, account.uid)
+    if os.geteuid() != 0:
+        with suppress(PermissionError):  # a sandbox may forbid even this
+            give_up_capabilities()
     forbid_new_privileges()
 
 

@@ -14,22 +14,29 @@ from collections.abc import Callable, Iterable
 
 from edge.config.schema import Config
 from edge.net.listening import ListeningSocket, close_listeners
-from edge.process.channel import Channel, new_pair
+from edge.process.channel import MAX_PACKET, Channel, new_pair
+from edge.process.confinement import is_confined
 from edge.process.crew import Crew
 from edge.process.generation import Generation
-from edge.process.keeper import run_keeper
-from edge.process.messages import KeeperLink, ReopenLogs, ToSupervisor, WorkerLink
+from edge.process.keeper import STOP_TIMEOUT, run_keeper
+from edge.process.messages import KeeperLink, Release, ReopenLogs, ToSupervisor, WorkerLink
 from edge.process.reactor import Reactor
 from edge.process.service import Parts
 from edge.process.slot import Child, Slot
 from edge.process.spawn import fork_child
+from edge.process.spool_directory import make_spool_directory, remove_spool_directory
 from edge.process.worker import run_worker
 
 
 class ProcessTree:
-    """All children of the supervisor. `generation` is the one that the keeper works for."""
+    """All children of the supervisor. `generation` is the one that the keeper works for.
 
-    def __init__(self, reactor: Reactor, parts: Parts, generation: Generation) -> None:
+    `held`: another edge still lets visitors in, who would not find answers to our challenges; none is presented before
+    `release_keeper`. `beat`: how often children say that they are alive, 0.0 for never."""
+
+    def __init__(
+        self, reactor: Reactor, parts: Parts, generation: Generation, *, held: bool = False, beat: float = 0.0
+    ) -> None:
         self._reactor = reactor
         self._parts = parts
         self._base_context = parts.new_base_context()
@@ -37,6 +44,8 @@ class ProcessTree:
         self._supervisor = os.getpid()
         self._worker_numbers = itertools.count(1)
         self._crews: list[Crew] = []
+        self._held = held
+        self._beat = beat
         self.keeper = Slot("keeper", reactor, self._fork_keeper)
 
     def __repr__(self) -> str:
@@ -49,7 +58,8 @@ class ProcessTree:
 
     def add_crew(self, generation: Generation) -> Crew:
         """The workers of a generation, to be started by its `start`."""
-        crew = Crew(generation, self._reactor, lambda: self._fork_worker(generation))
+        spool = make_spool_directory(generation.account) if is_confined(generation.config) else ""
+        crew = Crew(generation, self._reactor, lambda: self._fork_worker(generation, spool), spool)
         self._crews.append(crew)
         return crew
 
@@ -69,6 +79,20 @@ class ProcessTree:
         if self.keeper.child is not None:
             self.keeper.child.channel.send(generation.configure)
 
+    def suspend_keeper(self) -> None:
+        """Let the keeper end; its place stays empty until `resume_keeper`. Orders in flight are resumed then."""
+        self.keeper.retire(STOP_TIMEOUT)
+
+    def resume_keeper(self) -> None:
+        """Start a keeper again, after `suspend_keeper`."""
+        self.keeper.resume()
+
+    def release_keeper(self) -> None:
+        """Challenges may be presented."""
+        self._held = False
+        if self.keeper.child is not None:
+            self.keeper.child.channel.send(Release())
+
     def reopen_logs(self) -> None:
         """Tell all workers that their log files have been rotated."""
         for worker in self.workers:
@@ -79,15 +103,17 @@ class ProcessTree:
         self.keeper.reap()
         for crew in self._crews:
             crew.reap()
-        self._crews = [crew for crew in self._crews if not crew.is_gone]
+        for crew in [crew for crew in self._crews if crew.is_gone]:
+            self._crews.remove(crew)
+            remove_spool_directory(crew.spool)
 
     # -- births -------------------------------------------------------------------------------------------------------
 
-    def _fork_worker(self, generation: Generation) -> Child:
+    def _fork_worker(self, generation: Generation, spool: str) -> Child:
         number = next(self._worker_numbers)
 
         def main(end: socket.socket) -> int:
-            return run_worker(generation, end, self._parts, self._base_context, self._supervisor)
+            return run_worker(generation, end, self._parts, self._base_context, self._supervisor, self._beat, spool)
 
         for_worker, for_keeper = new_pair()
         child = self._fork("worker", number, main, keep=generation.listeners, leave=(for_worker, for_keeper))
@@ -104,7 +130,9 @@ class ProcessTree:
         for_workers = {worker: for_worker for worker, (for_worker, _) in pairs.items()}
 
         def main(end: socket.socket) -> int:
-            return run_keeper(self._generation.config, end, links, self._parts, self._supervisor)
+            return run_keeper(
+                self._generation.config, end, links, self._parts, self._supervisor, self._beat, held=self._held
+            )
 
         with contextlib.ExitStack() as handed_over:
             _close_on_exit(handed_over, links.values())
@@ -139,7 +167,7 @@ class ProcessTree:
             with theirs:
                 pid = fork_child(role, release, lambda: main(theirs))
             undo.pop_all()
-        return Child(role, number, pid, Channel(ours, ToSupervisor))
+        return Child(role, number, pid, Channel(ours, ToSupervisor, max_message=MAX_PACKET))
 
 
 def _close_on_exit(stack: contextlib.ExitStack, sockets: Iterable[socket.socket]) -> None:

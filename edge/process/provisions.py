@@ -64,6 +64,32 @@ def provide_access_log(where: str, account: Account | None) -> None:
         ) from error
 
 
+def provide_cache(directory: str, account: Account | None) -> None:
+    """See that workers, who run as `account`, can keep responses in `directory`; "" is memory and needs nothing.
+
+    Raises: StartError.
+    """
+    if not directory:
+        return
+    path = Path(directory)
+    try:
+        if not path.exists():
+            make_directories(path)
+            if account is not None:
+                os.chown(path, account.uid, account.gid)
+        with acting_as(account):
+            usable = path.is_dir() and os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=True)
+        problem = "" if usable else "permission denied" if path.is_dir() else "not a directory"
+    except OSError as error:
+        problem = (error.strerror or str(error)).lower()
+    if problem:
+        who = account.name if account is not None else "this user"
+        raise StartError(
+            f"responses cannot be kept in {directory} by {who}: {problem}",
+            f"let them pass the directories above it, and give them this one: chown {who} {directory}",
+        )
+
+
 def _create_for(where: str, account: Account) -> None:
     """Only a file that we have just made changes hands: what stands there already may be a link that somebody laid for root."""
     try:

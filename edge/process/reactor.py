@@ -46,6 +46,8 @@ class Reactor:
         self._channels: dict[Channel[Any, Any], Callable[[], None]] = {}
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
+        self.closers: list[Callable[[], None]] = []
+        """Called by `close`: for descriptors that others hold beside this loop."""
 
     def watch(self, channel: Channel[Any, Any], readable: Callable[[], None]) -> None:
         """Call `readable` when something can be received; what waits to be sent is sent without a call."""
@@ -82,6 +84,8 @@ class Reactor:
         self._signals.close()
         for channel in self._channels:
             channel.close()
+        for close in self.closers:
+            close()
 
     def _answer(self, key: selectors.SelectorKey, events: int) -> None:
         channel = key.fileobj

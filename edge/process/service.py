@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from edge.certs.publisher import ChallengeAnswer, Publisher
+from edge.certs.requests import Answer, Request
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.moves import Move
+from edge.config.purge import Purge
 from edge.config.schema import Config
 from edge.net.listening import ListeningSocket
 from edge.telemetry.announce import SILENT, Announcer
+from edge.telemetry.traffic import Traffic
 from edge.tls.certified_key import CertifiedKey
+from edge.tls.name_answer import NameAnswer, Reply
+
+if TYPE_CHECKING:  # a supervisor, and the workers that it forks, need no cryptography
+    from edge.certs.status import CertificateStatus
 
 
 class Service(Protocol):
@@ -60,11 +67,31 @@ class Service(Protocol):
     def clean_up(self, number: int) -> None:
         """Stop giving the answer; an unknown number is no error."""
 
+    def use_keeper(self, want: Callable[[str, str], None] | None) -> None:
+        """`want(name, client)` tells the keeper about a visitor for a name that no site lists; None: there is no keeper."""
+
+    def offer_certificate(self, certified_key: CertifiedKey) -> None:
+        """Serve this if a visitor waits for its name, or an earlier one is held for it."""
+
+    def answer_name(self, answer: NameAnswer) -> None:
+        """There is no certificate for a name that was wanted, or none yet."""
+
+    @property
+    def work_directories(self) -> Sequence[str]:
+        """Directories of its own that it writes to, beside the log and the spool. Asked once, before `start`: a confined worker
+        reaches no others."""
+
     def maintain(self, notice: MaintenanceNotice | None) -> None:
         """Answer with this instead of asking applications, until it is None."""
 
+    def purge(self, purges: tuple[Purge, ...]) -> None:
+        """Use nothing from the response cache that these cover; they replace those of an earlier call."""
+
     def reopen_logs(self) -> None:
         """The access log file has been rotated: open it anew."""
+
+    def traffic(self) -> Traffic:
+        """What has been served so far. Asked only when the configuration wants metrics."""
 
     def tick(self, now: float) -> None:
         """Called every `edge.net.deadlines.TICK` seconds with the loop's time: sweep deadlines, flush logs."""
@@ -84,6 +111,18 @@ class Manager(Protocol):
     def reconfigure(self, config: Config) -> None:
         """Work for this configuration from now on. On return, what is on disk for its names has been published, with
         placeholders for the rest, so that workers of the new generation find it in their first snapshot."""
+
+    def want(self, name: str, client: str, caller: int, reply: Reply) -> None:
+        """A visitor of the worker `caller` came for a name that no site lists; `reply` may hear more than one answer."""
+
+    async def perform(self, request: Request) -> Answer:
+        """What an operator asks for. Never raises for what a CA or a disk does."""
+
+    def statuses(self) -> list[CertificateStatus]:
+        """Every certificate of the configuration as it is now."""
+
+    def events(self) -> Mapping[tuple[str, str, str], int]:
+        """How often each thing has happened since the start, by CA, event and kind of failure."""
 
     async def stop(self) -> None:
         """End all work; orders in flight are resumed by the next start. Should return within 5 s."""
@@ -121,5 +160,6 @@ def real_parts(configure_logs: Callable[[Config], None] = leave_logs_alone, anno
     build = importlib.import_module("edge.process.build")
     contexts = importlib.import_module("edge.tls.contexts")
     rates = importlib.import_module("edge.handlers.rate_table").RateTable()  # mapped before any fork: workers share it
-    make_service = partial(build.build_service, rates=rates)
+    cache = importlib.import_module("edge.handlers.cache.shared").SharedCache()
+    make_service = partial(build.build_service, rates=rates, cache=cache)
     return Parts(make_service, build.build_manager, contexts.new_base_context, configure_logs, announcer)

@@ -11,10 +11,10 @@ import socket
 from types import FrameType
 from typing import Final
 
-HEARD: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
+HEARD: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD)
 """What the supervisor listens to."""
 
-LEFT_TO_THE_SUPERVISOR: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+LEFT_TO_THE_SUPERVISOR: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """What a child ignores: terminals and log rotation send them to the whole group, the supervisor translates."""
 
 
@@ -41,8 +41,13 @@ class SignalInbox:
             return []
 
     def close(self) -> None:
-        """Hear no more. The signals stay without effect: one that comes late must not spoil an orderly exit."""
+        """Hear no more. The signals have no effect from now on: one that comes late must not spoil an orderly exit.
+
+        They are ignored, because the interpreter gives up handlers of ours while it ends."""
         signal.set_wakeup_fd(-1)
+        for number in HEARD:
+            if number != signal.SIGCHLD:  # ignored, it would make children vanish unseen
+                signal.signal(number, signal.SIG_IGN)
         self._inbox.close()
         self._wakeup.close()
 

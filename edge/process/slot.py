@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from edge.process.channel import Channel
-from edge.process.messages import Drain, Ready, ToSupervisor
+from edge.process.messages import Certified, Drain, Ready, Stopped, ToSupervisor
 from edge.process.reactor import Reactor, Timer
 from edge.process.restart_backoff import RestartBackoff
 from edge.process.spawn import EXIT_CANNOT_START
@@ -36,9 +36,19 @@ class Child:
         self.started = time.monotonic()
         self.is_ready = False
         self.is_certified = False
+        self.accepts = role == "worker"
+        """Whether visitors may still be let in by it: until it has said that it stopped."""
+        self.is_leaving = False
+        """Whether it was told to end."""
+        self.heard = self.started
+        """When it last said anything."""
 
     def __repr__(self) -> str:
         return f"<{self.role} {self.number} pid={self.pid} {'ready' if self.is_ready else 'starting'}>"
+
+    def kill(self) -> None:
+        """End it at once; its slot will notice."""
+        os.kill(self.pid, signal.SIGKILL)
 
 
 class Slot:
@@ -91,8 +101,15 @@ class Slot:
         self._retired = True
         child = self.child
         if child is not None:
+            child.is_leaving = True
             child.channel.send(Drain(seconds))
             self._reactor.call_later(seconds + KILL_GRACE, lambda: self._kill_late(child))
+
+    def resume(self) -> None:
+        """Keep the place filled again after `retire`; a process that is still ending is replaced when it has ended."""
+        self._wanted, self._retired = True, False
+        if self.child is None:
+            self.fill()
 
     def reap(self) -> None:
         """Notice that the process has ended, and arrange for the next one."""
@@ -105,7 +122,9 @@ class Slot:
         self.child = None
         self._hear(child)  # what it said last
         self._reactor.forget(child.channel)
-        if self._wanted:
+        if self._wanted and child.is_leaving:
+            self.fill()
+        elif self._wanted:
             self._replace(child, os.waitstatus_to_exitcode(status))
 
     def _replace(self, dead: Child, code: int) -> None:
@@ -124,10 +143,14 @@ class Slot:
 
     def _hear(self, child: Child) -> None:
         for message, _ in child.channel.receive():
-            if isinstance(message, Ready):
-                child.is_ready = True
-            else:
-                child.is_certified = True
+            child.heard = time.monotonic()
+            match message:
+                case Ready():
+                    child.is_ready = True
+                case Certified():
+                    child.is_certified = True
+                case Stopped():
+                    child.accepts = False
         if not child.channel.is_open:
             self._reactor.forget(child.channel)
             self._kill(child)  # it is ending anyway, or can no longer be told anything
@@ -139,7 +162,7 @@ class Slot:
 
     def _kill(self, child: Child) -> None:
         if self.child is child:
-            os.kill(child.pid, signal.SIGKILL)
+            child.kill()
 
 
 def _cause(code: int) -> str:

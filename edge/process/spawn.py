@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Final, NoReturn
 
 from edge.errors import EdgeError, StartError
-from edge.process.prctl import set_process_name, signal_when_parent_dies
+from edge.process.prctl import keep_memory_private, set_process_name, signal_when_parent_dies
 from edge.process.privileges import Account, drop_privileges
 from edge.process.signals import HEARD, reset_in_child
 from edge.telemetry.logs import get_logger
@@ -47,8 +47,10 @@ def fork_child(name: str, release: Callable[[], None], main: Callable[[], int]) 
 
 
 def settle_child(parent: int, account: Account | None) -> None:
-    """First step of every `main`: give up rights, then tie our life to the parent's (in this order, see prctl)."""
+    """First step of every `main`: give up rights, then tie our life to the parent's (in this order, see prctl). Keys are in the
+    memory of keeper and workers, so it is nobody's to look at."""
     drop_privileges(account)
+    keep_memory_private()
     signal_when_parent_dies(signal.SIGTERM)
     if os.getppid() != parent:
         raise StartError("the supervisor is gone")

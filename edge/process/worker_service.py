@@ -9,6 +9,7 @@ from edge.certs.publisher import TLSALPN01, ChallengeAnswer
 from edge.config.address import UpstreamAddress
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.moves import Move
+from edge.config.purge import Purge
 from edge.errors import StartError
 from edge.handlers.acme_challenge import ChallengeTable
 from edge.handlers.maintenance import MaintenanceSwitch
@@ -17,7 +18,10 @@ from edge.server.listener import Listener
 from edge.server.server import Server
 from edge.telemetry.access_log import AccessLog
 from edge.telemetry.logs import get_logger
+from edge.telemetry.traffic import Traffic
 from edge.tls.certified_key import CertifiedKey
+from edge.tls.name_answer import NameAnswer
+from edge.tls.name_desk import NameDesk, Want
 from edge.tls.selector import Selector
 from edge.upstream.upstream import Upstream
 
@@ -41,6 +45,10 @@ class WorkerService:
         access_log: AccessLog,
         closers: Sequence[Callable[[], None]],
         upstreams: Upstreams,
+        requests: Callable[[], tuple[int, ...]],
+        purge: Callable[[tuple[Purge, ...]], None] | None = None,
+        desk: NameDesk | None = None,
+        work_directories: Sequence[str] = (),
     ) -> None:
         self._server = server
         self._listeners = listeners
@@ -50,7 +58,11 @@ class WorkerService:
         self._deadlines = deadlines
         self._access_log = access_log
         self._closers = closers
+        self._desk = desk
         self._upstreams = upstreams
+        self._requests = requests
+        self._purge = purge
+        self.work_directories = work_directories
         self._handshakes: dict[int, str] = {}
         self._started = False
 
@@ -68,6 +80,8 @@ class WorkerService:
         if self._started:
             for listener in self._listeners:
                 listener.stop()
+        if self._desk is not None:
+            self._desk.release()
         self._server.begin_drain()
 
     @property
@@ -97,6 +111,8 @@ class WorkerService:
     def serve_certificate(self, certified_key: CertifiedKey) -> None:
         """Serve this for its names from the next handshake on. Raises: CertificateError."""
         self._selector.replace(certified_key)
+        if self._desk is not None:
+            self._desk.listed(certified_key.names)
 
     def drop_certificate(self, names: tuple[str, ...]) -> None:
         """Serve these names no longer."""
@@ -118,9 +134,33 @@ class WorkerService:
         elif server_name not in self._handshakes.values():
             self._selector.clean_up_challenge(server_name)
 
+    def use_keeper(self, want: Want | None) -> None:
+        """Ask this keeper about names that no site lists, or nobody."""
+        if self._desk is not None:
+            self._desk.use_keeper(want)
+
+    def offer_certificate(self, certified_key: CertifiedKey) -> None:
+        """Serve this if a visitor waits for its name, or an earlier one is held for it."""
+        if self._desk is not None:
+            self._desk.offered(certified_key)
+
+    def answer_name(self, answer: NameAnswer) -> None:
+        """There is no certificate for a name that was wanted, or none yet."""
+        if self._desk is not None:
+            self._desk.answered(answer)
+
     def maintain(self, notice: MaintenanceNotice | None) -> None:
         """Keep requests from applications from now on, or no longer."""
         self._maintenance.replace(notice)
+
+    def traffic(self) -> Traffic:
+        """What has been served so far."""
+        return Traffic(len(self._server.connections), self._requests())
+
+    def purge(self, purges: tuple[Purge, ...]) -> None:
+        """Use nothing from the response cache that these cover."""
+        if self._purge is not None:
+            self._purge(purges)
 
     def reopen_logs(self) -> None:
         """The access log has been rotated."""

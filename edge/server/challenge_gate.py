@@ -1,7 +1,9 @@
-"""In front of the TLS entrance: connections that come to see a TLS-ALPN-01 answer (RFC 8737) are led aside.
+"""In front of the TLS entrance: connections that come to see a TLS-ALPN-01 answer (RFC 8737) are led aside, and those for a
+name that gets its certificate on demand wait for it.
 
-While no such answer is pending this costs one truth test for each connection. While one is, the ClientHello is peeked at, not
-consumed, so an ordinary visitor of the very name being validated goes through the ordinary entrance, with its own certificate.
+While no such answer is pending, and without names on demand, this costs two truth tests for each connection. Otherwise the
+ClientHello is peeked at, not consumed, so everybody then goes through the ordinary entrance: also an ordinary visitor of the very
+name being validated, with its own certificate.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from functools import partial
 from typing import Final
 
 from edge.http.limits import HANDSHAKE_TIMEOUT
@@ -17,6 +20,7 @@ from edge.net.tls_stream import TLSStream
 from edge.server.server import Entrance, Server
 from edge.tls.client_hello import MAX_CLIENT_HELLO, ClientHello, IncompleteError, MalformedError, parse_client_hello
 from edge.tls.contexts import ChallengeContext
+from edge.tls.name_desk import NameDesk
 from edge.tls.selector import Selector
 
 PATIENCE: Final = 0.2
@@ -35,11 +39,19 @@ ACME_ONLY: Final = (b"acme-tls/1",)
 class ChallengeGate:
     """Takes accepted sockets for the TLS entrance."""
 
-    def __init__(self, server: Server, entrance: Entrance, selector: Selector, deadlines: Deadlines) -> None:
+    def __init__(
+        self,
+        server: Server,
+        entrance: Entrance,
+        selector: Selector,
+        deadlines: Deadlines,
+        desk: NameDesk | None = None,
+    ) -> None:
         self._server = server
         self._entrance = entrance
         self._selector = selector
         self._deadlines = deadlines
+        self._desk = desk
         self.silent: dict[_Peek, None] = {}
 
     def accepted(self, sock: socket.socket) -> None:
@@ -48,7 +60,7 @@ class ChallengeGate:
 
     def admit(self, sock: socket.socket, entrance: Entrance) -> None:
         """The same, for a connection that has an entrance of its own."""
-        if self._selector.challenges:
+        if self._selector.challenges or self._desk is not None:
             _Peek(self, sock, entrance, self._server.loop).start()
         else:
             self._server.accept(sock, entrance)
@@ -56,10 +68,13 @@ class ChallengeGate:
     def decide(self, sock: socket.socket, entrance: Entrance, hello: ClientHello) -> None:
         """The offer is known (or will not be: an empty one)."""
         context = self._selector.challenges.get(hello.server_name) if hello.alpn == ACME_ONLY else None
-        if context is None:
+        if context is not None:
+            ChallengeHandshake(sock, context, self._server.loop, self._deadlines)
+        elif self._desk is None or self._desk.is_known(hello.server_name):
             self._server.accept(sock, entrance)
         else:
-            ChallengeHandshake(sock, context, self._server.loop, self._deadlines)
+            ready = partial(self._server.accept, sock, entrance)
+            self._desk.await_certificate(hello.server_name, entrance.client(sock), ready)
 
 
 class _Peek:

@@ -28,15 +28,7 @@ def client_of(sock: socket.socket) -> tuple[str, int]:
     return str(address[0]).removeprefix("::ffff:").partition("%")[0], int(address[1])
 
 
-class _Direct:
-    """Whoever connects is the client."""
-
-    def address_of(self, sock: socket.socket) -> str:
-        """The peer's."""
-        return client_of(sock)[0]
-
-
-class PlainEntrance(_Direct):
+class PlainEntrance:
     """HTTP/1.1 without TLS. HTTP/2 is never spoken here: no upgrade, no prior knowledge."""
 
     def __init__(self, handler: Handler, loop: asyncio.AbstractEventLoop) -> None:
@@ -47,13 +39,17 @@ class PlainEntrance(_Direct):
         """A plain stream."""
         return SocketStream(sock, connection, self._loop)
 
+    def client(self, sock: socket.socket) -> str:
+        """The peer's address."""
+        return client_of(sock)[0]
+
     def greet(self, stream: SocketStream) -> tuple[Engine, Peer]:
         """HTTP/1.1, whatever comes."""
         address, port = client_of(stream.sock)
         return HTTP1Engine(b"http"), Peer(address, port)
 
 
-class TLSEntrance(_Direct):
+class TLSEntrance:
     """HTTPS: the protocol is what ALPN agreed on (RFC 7301), HTTP/1.1 without it."""
 
     def __init__(
@@ -67,6 +63,10 @@ class TLSEntrance(_Direct):
     def open(self, sock: socket.socket, connection: Connection) -> SocketStream:
         """A TLS stream that begins with the base context; the server name chooses the certificate."""
         return TLSStream(sock, connection, self._loop, self._selector.base)
+
+    def client(self, sock: socket.socket) -> str:
+        """The peer's address."""
+        return client_of(sock)[0]
 
     def greet(self, stream: SocketStream) -> tuple[Engine, Peer]:
         """The engine for the agreed protocol, and the peer with what its certificate covers."""

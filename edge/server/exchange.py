@@ -27,6 +27,7 @@ class ServerExchange:
         "_connection",
         "_request_id",
         "body",
+        "cache_verdict",
         "held_seconds",
         "peer",
         "receiver",
@@ -45,6 +46,7 @@ class ServerExchange:
         self.receiver: Receiver | None = None
         self.upstream_seconds = -1.0
         self.held_seconds = 0.0
+        self.cache_verdict = ""
         self.stream_id = stream_id
         self.status = 0
         """Of the final response head; 0 until it is sent."""
@@ -142,12 +144,13 @@ class ServerExchange:
         connection.engine.send_body(self.stream_id, data, end=False)
         connection.flush_soon()
 
-    def end(self) -> None:
+    def end(self, trailers: Fields = ()) -> None:
         """The response is complete; one of the wrong length is aborted instead."""
         connection = self._connection
         if connection is None:
             return
-        whole = connection.engine.send_body(self.stream_id, b"", end=True)
+        engine, number = connection.engine, self.stream_id
+        whole = engine.send_trailers(number, trailers) if trailers else engine.send_body(number, b"", end=True)
         connection.response_ended(self, whole=whole)
 
     def abort(self, reason: str) -> None:
@@ -169,6 +172,12 @@ class ServerExchange:
         connection, body = self._connection, self.body
         if connection is not None and body is not None and body.paused:
             connection.resume_body(body)
+
+    def let_body_rest(self) -> None:
+        """No deadline for the request body from now on; whether the visitor still exists is for TCP to find out."""
+        if self._connection is not None and self.body is not None:
+            self.body.may_rest = True
+            self._connection.stream.keep_alive()
 
     # -- the connection's side ------------------------------------------------------------------------------------------
 

@@ -128,13 +128,13 @@ class _AnnouncedEntrance:
         self._entrance = entrance
         self._announcement = announcement
 
-    def address_of(self, sock: socket.socket) -> str:
-        """The client that was announced."""
-        return self._announcement.address
-
     def open(self, sock: socket.socket, connection: Connection) -> SocketStream:
         """See `Entrance`."""
         return self._entrance.open(sock, connection)
+
+    def client(self, sock: socket.socket) -> str:
+        """Who was announced."""
+        return self._announcement.address
 
     def greet(self, stream: SocketStream) -> tuple[Engine, Peer]:
         """The engine, and the client that was announced."""

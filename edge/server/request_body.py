@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 class RequestBody:
     """Exists only while a body is expected: from its head to `receiver.body_ended`."""
 
-    __slots__ = ("_connection", "_exchange", "_progress", "_received", "_since", "_waiting", "ended", "paused",
-                 "waiting_credit")  # fmt: skip
+    __slots__ = ("_connection", "_exchange", "_progress", "_received", "_since", "_waiting", "ended", "may_rest",
+                 "paused", "waiting_credit")  # fmt: skip
 
     def __init__(self, exchange: ServerExchange, connection: Connection, now: float) -> None:
         self.paused = False
         self.ended = False
         """The engine has seen its end; with `paused`, the handler has not."""
+        self.may_rest = False
+        """Silence is no failure."""
         self._exchange = exchange
         self._connection = connection
         self._waiting = bytearray()  # not a list of pieces, which may be of two bytes
@@ -45,7 +47,7 @@ class RequestBody:
         Idle time alone would let one byte a minute hold an exchange for ever, so after the idle time a body must also have
         come at a minimum rate on average. Time during which we did not want it does not count.
         """
-        if self.paused or self.ended:
+        if self.paused or self.ended or self.may_rest:
             return NEVER
         return min(
             self._progress + BODY_IDLE_TIMEOUT,

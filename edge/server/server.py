@@ -41,11 +41,11 @@ class Entrance(Protocol):
 
     handler: Handler
 
-    def address_of(self, sock: socket.socket) -> str:
-        """Numeric address of the client; "" when it has gone already."""
-
     def open(self, sock: socket.socket, connection: Connection) -> SocketStream:
         """The stream of an accepted socket; not started. Raises OSError when the socket is dead already."""
+
+    def client(self, sock: socket.socket) -> str:
+        """The numeric address of whoever is behind an accepted socket; "" when it has gone already."""
 
     def greet(self, stream: SocketStream) -> tuple[Engine, Peer]:
         """Called once the stream has opened: the engine for the agreed protocol, and who is there."""
@@ -86,7 +86,7 @@ class Server:
     def accept(self, sock: socket.socket, entrance: Entrance) -> None:
         """Take an accepted, non-blocking socket, or close it where there is no room."""
         reception = self.reception
-        client = reception.client_of(entrance.address_of(sock))
+        client = reception.client_of(entrance.client(sock))
         if not reception.make_room(client, self.connections):
             sock.close()
             return

@@ -1,1 +1,1 @@
-"""Keys to bytes with locks: the contract and the file system behind it."""
+"""Keys to bytes with locks: the contract, and behind it the file system or a server that several machines share."""

@@ -85,6 +85,11 @@ def sweep(root: Path, before: float) -> None:
     """Remove temporary names below `root` that were last touched before this POSIX time."""
     for directory, subdirectories, files in os.walk(root):
         for name in [*subdirectories, *files]:
-            path = Path(directory, name)
-            if name.startswith(_TEMPORARY) and path.lstat().st_ctime < before:
-                remove(path)
+            if name.startswith(_TEMPORARY):
+                with suppress(FileNotFoundError):  # another process has just put it in its place
+                    _remove_old(Path(directory, name), before)
+
+
+def _remove_old(path: Path, before: float) -> None:
+    if path.lstat().st_ctime < before:
+        remove(path)

@@ -35,7 +35,8 @@ from edge.storage.atomic import (
     temporary_name,
     write_file,
 )
-from edge.storage.keys import check_key, check_segment, is_segment
+from edge.storage.contract import Changes
+from edge.storage.keys import area_of, check_key, check_segment, is_segment
 
 FORMAT = 1
 """What `VERSION` says. Raised when older code could misread what newer code writes."""
@@ -61,6 +62,8 @@ _REMEDIES = {
 class FileSystemStorage:
     """The storage contract on a directory, created when first written to. Safe for several processes on one host."""
 
+    follow_every = 30.0
+
     def __init__(self, root: Path, *, wall_clock: Callable[[], float] = time.time) -> None:
         self.root = root
         self._wall_clock = wall_clock
@@ -68,6 +71,11 @@ class FileSystemStorage:
 
     def __repr__(self) -> str:
         return f"<FileSystemStorage {self.root}>"
+
+    def is_newer(self) -> bool:
+        """Whether a later edge has written here, in a form that this one must not change. Raises: StorageError."""
+        version = self.load("VERSION")
+        return version is not None and _is_newer(version)
 
     # -- values --------------------------------------------------------------------------------------------------------
 
@@ -80,7 +88,10 @@ class FileSystemStorage:
             except (FileNotFoundError, NotADirectoryError):
                 return None
             with os.fdopen(descriptor, "rb") as file:
-                value = file.read(MAX_VALUE + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+                status = os.fstat(
+                    descriptor
+                )  # its size: a buffer of MAX_VALUE for every value costs more than reading it
+                value = file.read(min(status.st_size, MAX_VALUE) + 1) if stat.S_ISREG(status.st_mode) else None
         if value is None or len(value) > MAX_VALUE:
             raise StorageError(f"cannot read {key} in the storage: it is not a file of at most {MAX_VALUE} bytes")
         return value
@@ -165,15 +176,31 @@ class FileSystemStorage:
     # -- locks ---------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[bool]:
-        """Try the exclusive lock `name` (a key); True when it was got. Freed on leaving or when the process dies."""
+    def lock(self, name: str) -> Iterator[FileSystemStorage | None]:
+        """Try the exclusive lock `name` (a key). Freed on leaving or when the process dies, and not before: a process that is
+        stopped keeps it, so there is nothing to fence."""
         path = self._prepare(f"locks/{check_key(name)}.lock")
         with _explained("lock", name):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            yield _try_flock(descriptor, name)
+            yield self if _try_flock(descriptor, name) else None
         finally:
             os.close(descriptor)
+
+    # -- changes -------------------------------------------------------------------------------------------------------
+
+    def changes(self, since: object) -> Changes:
+        """See `Storage.changes`. Two levels of names and times are compared: every change is a rename in one of them, but for
+        what is inside a generation, which never changes."""
+        with _explained("look at", str(self.root)):
+            present = dict(_times(self.root))
+        before = since if isinstance(since, dict) else {}
+        areas = (
+            key if is_directory else area_of(key)
+            for key, (_at, is_directory) in {**before, **present}.items()
+            if present.get(key) != before.get(key)
+        )
+        return Changes(present, frozenset(areas))
 
     # -- the way to a path ---------------------------------------------------------------------------------------------
 
@@ -199,7 +226,7 @@ class FileSystemStorage:
             make_directories(self.root)
             self._claim_root()
         version = self.load("VERSION")
-        if version is not None and (not _VERSION.fullmatch(version) or int(version) > FORMAT):
+        if version is not None and _is_newer(version):
             raise StorageError(
                 f"the storage {self.root} was written by a newer edge (VERSION is not {FORMAT} or less):"
                 " upgrade edge, or choose another --storage"
@@ -223,6 +250,29 @@ class FileSystemStorage:
                 f"{self.root} is open to other users and holds other files: choose an empty directory for --storage"
             )
         self.root.chmod(0o700)
+
+
+def _is_newer(version: bytes) -> bool:
+    return not _VERSION.fullmatch(version) or int(version) > FORMAT
+
+
+def _times(root: Path) -> Iterator[tuple[str, tuple[int, bool]]]:
+    """When each name in the two upper levels was last changed, and whether it is a directory."""
+    for upper in _scan(root):
+        status = upper.stat(follow_symlinks=False)
+        is_directory = stat.S_ISDIR(status.st_mode)
+        yield upper.name, (status.st_mtime_ns, False)
+        for lower in _scan(Path(upper.path)) if is_directory else ():
+            status = lower.stat(follow_symlinks=False)
+            yield f"{upper.name}/{lower.name}", (status.st_mtime_ns, stat.S_ISDIR(status.st_mode))
+
+
+def _scan(directory: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as entries:
+            return [entry for entry in entries if is_segment(entry.name) and entry.name != "locks"]
+    except FileNotFoundError:
+        return []
 
 
 @contextmanager

@@ -26,3 +26,9 @@ def check_key(key: str) -> str:
     for segment in key.split("/"):
         check_segment(segment)
     return key
+
+
+def area_of(key: str) -> str:
+    """The part of the storage that a change of `key` is reported for: its first two segments when there are more, else one."""
+    segments = key.split("/")
+    return "/".join(segments[:2]) if len(segments) > 2 else segments[0]

@@ -26,6 +26,7 @@ _JSON: Final = (
 )
 _UPSTREAM: Final = b',"upstream_seconds":%.6f'
 _HELD: Final = b',"held_seconds":%.3f'
+_CACHE: Final = b',"cache":"%b"'
 _TEXT: Final = b"%b  %d  %-4b %b%b  %b  %d B  %b  HTTP/%b\n"
 
 
@@ -42,11 +43,15 @@ def json_line(  # positional, because keywords cost time here
     upstream_seconds: float,
     request_id: str,
     held_seconds: float = 0.0,
+    cache_verdict: str = "",
 ) -> bytes:
-    """A JSON object; `upstream_seconds` is left out when negative, `held_seconds` when 0. The values have been made safe."""
+    """A JSON object; `upstream_seconds` is left out when negative, `held_seconds` when 0, `cache` without a verdict. The values
+    have been made safe."""
     upstream = _UPSTREAM % upstream_seconds if upstream_seconds >= 0 else b""
     if held_seconds:
         upstream += _HELD % held_seconds
+    if cache_verdict:
+        upstream += _CACHE % cache_verdict.encode()
     return _JSON % (
         moment, client.encode(), method, authority, target, protocol, status, sent, seconds, upstream, request_id.encode(),
     )  # fmt: skip
@@ -65,11 +70,14 @@ def text_line(
     upstream_seconds: float,  # noqa: ARG001  # one signature for both formats
     request_id: str,  # noqa: ARG001
     held_seconds: float = 0.0,
+    cache_verdict: str = "",
 ) -> bytes:
     """`12:04:31  200  GET  example.com/path  8 ms  1234 B  203.0.113.77  HTTP/2`."""
     took = format_duration(seconds)
     if held_seconds:
         took += b" (held %b)" % format_duration(held_seconds)
+    if cache_verdict:
+        took += b" (cache %b)" % cache_verdict.encode()
     return _TEXT % (moment, status, method, authority, target, took, sent, client.encode(), protocol)
 
 

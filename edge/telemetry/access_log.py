@@ -60,12 +60,13 @@ class AccessLog:
         upstream_seconds: float,
         request_id: str,
         held_seconds: float = 0.0,
+        cache_verdict: str = "",
     ) -> None:
         """Write one exchange down. Hot path; call it with positional values.
 
         `client` is the numeric address; `protocol` is b"1.1" or b"2"; `sent` are body bytes; `seconds` run from the request
         head to the last byte handed to the socket; `upstream_seconds` until the origin's first byte, negative without one;
-        `held_seconds` of waiting for an origin to come back are part of `seconds`.
+        `held_seconds` of waiting for an origin to come back are part of `seconds`; `cache_verdict` is a word of ours or "".
         Method, authority and target may be anything a client sent.
         """
         sink = self._sink
@@ -95,6 +96,7 @@ class AccessLog:
                 upstream_seconds,
                 request_id,
                 held_seconds,
+                cache_verdict,
             )
         )
 

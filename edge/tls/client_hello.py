@@ -16,14 +16,17 @@ MAX_CLIENT_HELLO: Final = 16 * 1024
 _HANDSHAKE_RECORD: Final = 22
 _CLIENT_HELLO: Final = 1
 _SERVER_NAME: Final = 0
+_SUPPORTED_GROUPS: Final = 10
 _ALPN: Final = 16
 
 
 class ClientHello(Struct, frozen=True):
-    """What a client offers: its server name in lower case ("" when absent) and its ALPN protocols in order."""
+    """What a client offers: its server name in lower case ("" when absent), its ALPN protocols and its key exchange groups (RFC
+    8446 §4.2.7) in order."""
 
     server_name: str = ""
     alpn: tuple[bytes, ...] = ()
+    groups: tuple[int, ...] = ()
 
 
 class IncompleteError(Exception):
@@ -75,6 +78,7 @@ def parse_client_hello(data: bytes) -> ClientHello:
     body.vector(1)  # legacy_compression_methods
     server_name = ""
     alpn: tuple[bytes, ...] = ()
+    groups: tuple[int, ...] = ()
     extensions = body.vector(2) if body else _Reader(b"")
     while extensions:
         kind, content = extensions.integer(2), extensions.vector(2)
@@ -82,7 +86,9 @@ def parse_client_hello(data: bytes) -> ClientHello:
             server_name = _server_name(content)
         elif kind == _ALPN:
             alpn = _protocols(content)
-    return ClientHello(server_name, alpn)
+        elif kind == _SUPPORTED_GROUPS:
+            groups = _groups(content)
+    return ClientHello(server_name, alpn, groups)
 
 
 def _handshake_message(data: bytes) -> bytes:
@@ -126,4 +132,12 @@ def _protocols(content: _Reader) -> tuple[bytes, ...]:
     found = []
     while protocols:
         found.append(protocols.vector(1).rest())
+    return tuple(found)
+
+
+def _groups(content: _Reader) -> tuple[int, ...]:
+    groups = content.vector(2)
+    found = []
+    while groups:
+        found.append(groups.integer(2))
     return tuple(found)

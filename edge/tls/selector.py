@@ -1,8 +1,11 @@
-"""Server name → certificate, replaced by swapping one reference.
+"""Server name → certificate.
 
-The index is an immutable picture: a new certificate makes a new index, and one assignment puts it in force; handshakes under
-way keep what they have. Contexts are built on first use and only so many are kept, because one costs memory and 10,000 names
-are not visited at once.
+The index changes between two handshakes, never within one: both happen on the thread of the event loop, so all names of a new
+certificate change hands at once; handshakes under way keep what they have.
+
+A context costs a millisecond and 20 KiB, and 10,000 names are not visited at once. So only the first few are built when their
+certificate arrives; the others when a visitor comes, and only so many are kept. A certificate that *replaces* another is
+built at once: only then is it known to be usable before the old one goes.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from edge.errors import CertificateError
+from edge.telemetry.logs import get_logger
 from edge.tls.certified_key import CertifiedKey
 from edge.tls.contexts import (
     CertificateContext,
@@ -23,7 +27,12 @@ from edge.tls.contexts import (
 )
 
 MAX_CONTEXTS: Final = 1000
-"""Built contexts kept at a time, about 30 KiB each."""
+"""Built contexts kept at a time, about 20 KiB each."""
+
+BUILT_AHEAD: Final = 100
+"""Contexts that are built before anybody asks for them: what a usual installation has, and a tenth of a second at the start."""
+
+log = get_logger("tls")
 
 
 class Selector:
@@ -33,7 +42,7 @@ class Selector:
         self.base = base
         self.challenges: Mapping[str, ChallengeContext] = {}
         self._first_name = first_name
-        self._index: Mapping[str, CertifiedKey] = {}
+        self._index: dict[str, CertifiedKey] = {}
         self._contexts: OrderedDict[CertifiedKey, CertificateContext] = OrderedDict()
         base.sni_callback = self._choose
 
@@ -45,32 +54,35 @@ class Selector:
     def replace(self, certified_key: CertifiedKey) -> None:
         """Serve `certified_key` for its names from the next handshake on.
 
-        In a process that is out of descriptors it is taken on trust: the first handshake that finds one builds its context.
+        When it replaces nothing and there are many already, or the process is out of descriptors, it is taken on trust: the
+        first handshake builds its context.
 
         Raises: CertificateError when OpenSSL does not take it; then everything stays as it was.
         """
-        try:
-            context: CertificateContext | None = new_certificate_context(certified_key)
-        except OSError:
-            context = None
-        index = dict(self._index)
+        context = self._build_ahead(certified_key)
         for name in certified_key.names:
-            previous = index.get(name)
-            if previous is not None:
-                self._contexts.pop(previous, None)
-            index[name] = certified_key
+            self._forget_context(self._index.get(name))
+            self._index[name] = certified_key
         if context is not None:
             self._keep(certified_key, context)
-        self._index = index
+
+    def _build_ahead(self, certified_key: CertifiedKey) -> CertificateContext | None:
+        replaces = any(name in self._index for name in certified_key.names)
+        if not replaces and len(self._contexts) >= BUILT_AHEAD:
+            return None
+        try:
+            return new_certificate_context(certified_key)
+        except OSError:
+            return None
 
     def drop(self, names: tuple[str, ...]) -> None:
         """Serve these names no longer."""
-        index = dict(self._index)
         for name in names:
-            previous = index.pop(name, None)
-            if previous is not None:
-                self._contexts.pop(previous, None)
-        self._index = index
+            self._forget_context(self._index.pop(name, None))
+
+    def _forget_context(self, certified_key: CertifiedKey | None) -> None:
+        if certified_key is not None:
+            self._contexts.pop(certified_key, None)
 
     def present_challenge(self, server_name: str, chain: bytes, key: bytes) -> None:
         """Answer `acme-tls/1` handshakes for `server_name` until `clean_up_challenge`. Raises: CertificateError."""
@@ -104,7 +116,11 @@ class Selector:
             return int(ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME)
         try:
             tls.context = self._context_of(certified_key)
-        except (CertificateError, OSError):
+        except CertificateError as problem:
+            log.error("certificate refused", certificate=repr(certified_key), problem=str(problem))
+            self.drop(certified_key.names)  # visitors must not make us say so again and again
+            return int(ssl.ALERT_DESCRIPTION_INTERNAL_ERROR)
+        except OSError:
             return int(ssl.ALERT_DESCRIPTION_INTERNAL_ERROR)
         if isinstance(tls, EdgeSocket):
             tls.server_name = name

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from edge.errors import UpstreamError
+from edge.upstream.carrier import RequestCarrier
 from edge.upstream.connect import Claimer, ConnectAttempt
-from edge.upstream.connection import OriginConnection
 from edge.upstream.failures import down_error
 from edge.upstream.hold import Hold
 from edge.upstream.hold_queue import Place
@@ -68,7 +68,7 @@ class Claim:
         self._attempt = self._new_attempt(self)
         self._attempt.start()
 
-    def connection_opened(self, connection: OriginConnection) -> None:
+    def connection_opened(self, connection: RequestCarrier) -> None:
         """An origin accepted."""
         self._attempt = None
         if self._hold:
@@ -97,7 +97,7 @@ class Claim:
         self.held_seconds = held_seconds
         self._search()
 
-    def served(self, connection: OriginConnection, held_seconds: float) -> None:
+    def served(self, connection: RequestCarrier, held_seconds: float) -> None:
         """The connection that found out is for the first in the queue."""
         self.held_seconds = held_seconds
         self._claimer.connection_opened(connection)

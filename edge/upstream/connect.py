@@ -16,10 +16,11 @@ from typing import Final, Protocol
 from edge.errors import UpstreamError
 from edge.http.limits import CONNECT_TIMEOUT
 from edge.net.deadlines import NEVER, Deadlines
-from edge.upstream.connection import OriginConnection
+from edge.upstream.carrier import RequestCarrier
 from edge.upstream.failures import upstream_error
 from edge.upstream.origin import Origin
 from edge.upstream.resolver import Endpoint, Endpoints, Resolver
+from edge.upstream.share_pool import SharePool
 
 BACKLOG_RETRY: Final = 0.02
 """A unix socket whose backlog is full refuses at once instead of waiting; we ask again after so many seconds."""
@@ -28,7 +29,7 @@ BACKLOG_RETRY: Final = 0.02
 class Claimer(Protocol):
     """Who wants a connection."""
 
-    def connection_opened(self, connection: OriginConnection) -> None:
+    def connection_opened(self, connection: RequestCarrier) -> None:
         """Use it, or `close` it."""
 
     def connection_failed(self, error: UpstreamError) -> None:
@@ -36,7 +37,10 @@ class Claimer(Protocol):
 
 
 class ConnectAttempt:
-    """One search. Ends in exactly one call to its claimer, or none after `cancel`."""
+    """One search. Ends in exactly one call to its claimer, or none after `cancel`.
+
+    Where connections are shared it takes or waits for a share, and only the pool's own search, which `opens`, makes connections.
+    """
 
     def __init__(
         self,
@@ -45,7 +49,11 @@ class ConnectAttempt:
         resolver: Resolver,
         deadlines: Deadlines,
         loop: asyncio.AbstractEventLoop,
+        *,
+        opens: bool = False,
     ) -> None:
+        self._opens = opens
+        self._joined: SharePool | None = None
         self._origins = deque(origins)
         self._claimer: Claimer | None = claimer
         self._resolver = resolver
@@ -53,7 +61,7 @@ class ConnectAttempt:
         self._loop = loop
         self._origin: Origin | None = None
         self._endpoints: list[Endpoint] = []
-        self._connection: OriginConnection | None = None
+        self._connection: RequestCarrier | None = None
         self._error: UpstreamError | None = None
         self._word = ""
         self.deadline = NEVER
@@ -70,19 +78,43 @@ class ConnectAttempt:
 
     def deadline_passed(self, now: float) -> None:
         """The time is up. An origin whose backlog stayed full is there, and overloaded or about to end."""
-        word = self._word or "timeout"
+        word = self.obstacle or "timeout"
         if self._origin:
             self._origin.note_refused(now, word)
         self._fail(upstream_error(word))
+
+    @property
+    def obstacle(self) -> str:
+        """The word for what it has been waiting for, should that be known."""
+        return self._joined.obstacle if self._joined is not None else self._word
 
     def _next_origin(self) -> None:
         self._word = ""
         if self._origins:
             self._origin = self._origins.popleft()
-            self._resolver.resolve(self._origin.address, self._resolved)
+            if self._origin.shared is None or self._opens:
+                self._resolver.resolve(self._origin.address, self._resolved)
+            else:
+                self._join(self._origin, self._origin.shared)
         else:
             self._origin = None
             self._fail(self._error or upstream_error("refused"))
+
+    def _join(self, origin: Origin, pool: SharePool) -> None:
+        share = pool.claim(self._loop.time())
+        if share:
+            self.connection_opened(share)
+            return
+        self._joined = pool
+        pool.join(
+            self,
+            lambda claimer: ConnectAttempt([origin], claimer, self._resolver, self._deadlines, self._loop, opens=True),
+        )
+
+    def connection_failed(self, error: UpstreamError) -> None:
+        """The pool could not open a connection."""
+        self._joined = None
+        self._go_on(error)
 
     def _resolved(self, answer: Endpoints | UpstreamError) -> None:
         if self._claimer is None:  # given up while a name was looked up
@@ -103,20 +135,21 @@ class ConnectAttempt:
             out = error.errno in (errno.EMFILE, errno.ENFILE)
             self._fail(upstream_error("no-descriptors" if out else "socket-error"))
             return
-        self._connection = self._origin.new_connection(self._origin.pool, self._deadlines, self._loop)
+        self._connection = self._origin.new_connection(self._deadlines, self._loop)
         self._connection.open(sock, endpoint, self, self._origin.new_stream)
 
-    def connection_opened(self, connection: OriginConnection) -> None:
-        """The origin accepted."""
-        claimer, origin = self._claimer, self._origin
-        self._connection = None
+    def connection_opened(self, connection: RequestCarrier) -> None:
+        """The origin accepted, or there is a share of a connection that it had accepted before."""
+        claimer, origin, is_new = self._claimer, self._origin, self._connection is not None
+        self._connection = self._joined = None
         self._end()
-        assert claimer
+        assert claimer is not None
         assert origin
-        origin.note_opened(self._loop.time())
+        if is_new:
+            origin.note_opened(self._loop.time())
         claimer.connection_opened(connection)
 
-    def connection_refused(self, connection: OriginConnection, word: str) -> None:
+    def connection_refused(self, connection: RequestCarrier, word: str) -> None:
         """The origin did not accept at this address."""
         self._connection = None
         if word == "backlog-full":
@@ -138,15 +171,18 @@ class ConnectAttempt:
 
     def _refused(self, word: str) -> None:
         assert self._origin
-        if self._error is None or not self._error.is_down:  # one that may come back is what the request waits for
-            self._error = upstream_error(word)
         self._origin.note_refused(self._loop.time(), word)
+        self._go_on(upstream_error(word))
+
+    def _go_on(self, error: UpstreamError) -> None:
+        if self._error is None or not self._error.is_down:  # one that may come back is what the request waits for
+            self._error = error
         self._next_origin()
 
     def _fail(self, error: UpstreamError) -> None:
         claimer = self._claimer
         self._end()
-        if claimer:
+        if claimer is not None:
             claimer.connection_failed(error)
 
     def _end(self) -> None:
@@ -156,6 +192,9 @@ class ConnectAttempt:
         connection, self._connection = self._connection, None
         if connection:
             connection.abort()
+        joined, self._joined = self._joined, None
+        if joined is not None:
+            joined.leave(self)
 
 
 def _new_socket(family: int) -> socket.socket:

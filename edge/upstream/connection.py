@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
 from typing import Final
 
 from edge.http.exchange import Buffer
@@ -40,7 +39,8 @@ from edge.wire.origin import (
     WholeResponse,
 )
 
-EVENT_STREAM: Final = b"text/event-stream"
+EVENT_STREAMS: Final = (b"text/event-stream", b"application/grpc")
+"""Media types of streams of events or messages (gRPC's have suffixes)."""
 
 
 class OriginConnection:
@@ -68,7 +68,7 @@ class OriginConnection:
         "served",
     )
 
-    _format_head: Callable[[bytes, bytes, Fields, int], bytes] = staticmethod(format_request_head)
+    takes_te = False
 
     def __init__(self, pool: IdlePool[OriginConnection], deadlines: Deadlines, loop: asyncio.AbstractEventLoop) -> None:
         self._pool = pool
@@ -163,6 +163,9 @@ class OriginConnection:
         self.deadline = NEVER if self._body_left and drained else now + self.first_byte_timeout
         return drained
 
+    def _format_head(self, method: bytes, target: bytes, fields: Fields, content_length: int) -> bytes:
+        return format_request_head(method, target, fields, content_length)
+
     def send_handshake(self, receiver: ResponseReceiver, target: bytes, fields: Fields, accept: bytes) -> bool:
         """Ask for a WebSocket tunnel. `head_received` with status 101 opens it: `send_body`, `data_received` and `response_ended`
         are then bytes both ways and the end of the origin's half. `accept` is what the origin must prove (RFC 6455 §4.1).
@@ -234,7 +237,8 @@ class OriginConnection:
         elif events:
             self.heard_at = self._loop.time()
             first, last = events[0], events[-1]
-            if type(first) is HeadReceived and type(last) is ResponseEnded:  # chunked, or without a body
+            # chunked, or without a body
+            if type(first) is HeadReceived and type(last) is ResponseEnded and not last.trailers:
                 body = b"".join([event.data for event in events if type(event) is DataReceived])
                 self._receive_whole(WholeResponse(first.head, body, last.reusable))
                 return
@@ -264,7 +268,7 @@ class OriginConnection:
                     receiver.interim_received(event.status, event.fields)
                 case ResponseEnded():
                     self._finish(event.reusable and event is events[-1], self._loop.time())
-                    receiver.response_ended()
+                    receiver.response_ended(event.trailers)
                 case ResponseFailed():
                     self._fail(event.reason)
 
@@ -368,5 +372,5 @@ def _unanswered(reason: str) -> str:
 
 
 def is_event_stream(head: ResponseHead) -> bool:
-    """Whether a response is a stream of events, which may be silent and must not be read ahead of its reader."""
-    return (head.field(b"content-type") or b"").startswith(EVENT_STREAM)
+    """Whether a response is a stream of events or messages, which may be silent and must not be read ahead of its reader."""
+    return (head.field(b"content-type") or b"").startswith(EVENT_STREAMS)

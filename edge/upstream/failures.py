@@ -17,11 +17,19 @@ NEVER_ANSWERED: Final = "closed-before-response"
 RESET: Final = "reset-before-response"
 """The same by a reset: what happens to connections that wait in an origin's backlog when it stops."""
 
+REFUSED: Final = "stream-refused"
+"""An HTTP/2 origin has said that it has not acted upon the request (RFC 9113 §8.7): any may be sent again."""
+
 NO_TUNNEL: Final = "no-tunnel"
 """Not a failure but a refusal: an ordinary answer that the visitor would take for an open tunnel."""
 
 NO_WEBSOCKET: Final = "no-websocket"
 """The origin's protocol has no tunnels."""
+STREAM_RESET: Final = "stream-reset"
+"""An HTTP/2 origin gave the response up before its head."""
+
+NOT_HTTP2: Final = "not-http2"
+"""Somebody listens at an `h2c://` address and speaks something else."""
 
 TRUNCATED: Final = "truncated"
 FIRST_BYTE_TIMEOUT: Final = "first-byte-timeout"
@@ -57,6 +65,9 @@ _ANSWERS: Final = {
     "no-descriptors": (503, "out-of-descriptors"),
     NEVER_ANSWERED: (502, "upstream-closed"),
     RESET: (502, "upstream-closed"),
+    REFUSED: (503, "upstream-busy"),
+    STREAM_RESET: (502, "upstream-closed"),
+    NOT_HTTP2: (502, "upstream-not-http2"),
     NO_TUNNEL: (502, "upstream-no-tunnel"),
     NO_WEBSOCKET: (501, "upstream-no-websocket"),
     TOO_LARGE: (431, "head-too-large"),

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final
 
 from edge.errors import UpstreamError
 from edge.telemetry.logs import get_logger
+from edge.upstream.carrier import RequestCarrier
 from edge.upstream.connect import Claimer, ConnectAttempt
-from edge.upstream.connection import OriginConnection
 from edge.upstream.hold_queue import HoldQueue, Place
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Hold:
 
     # -- the connection that asks -------------------------------------------------------------------------------------
 
-    def connection_opened(self, connection: OriginConnection) -> None:
+    def connection_opened(self, connection: RequestCarrier) -> None:
         """An origin accepts again."""
         self._probe = None
         self.is_worthwhile = True

@@ -13,7 +13,7 @@ from edge.net.socket_stream import SocketStream
 from edge.net.stream import StreamListener
 
 if TYPE_CHECKING:
-    from edge.upstream.connection import OriginConnection
+    from edge.upstream.carrier import RequestCarrier
 
 
 NewStream: TypeAlias = Callable[[socket.socket, StreamListener, asyncio.AbstractEventLoop], SocketStream]
@@ -23,10 +23,10 @@ NewStream: TypeAlias = Callable[[socket.socket, StreamListener, asyncio.Abstract
 class Opener(Protocol):
     """Who asked for a new connection."""
 
-    def connection_opened(self, connection: OriginConnection) -> None:
+    def connection_opened(self, connection: RequestCarrier) -> None:
         """It can carry a request now."""
 
-    def connection_refused(self, connection: OriginConnection, word: str) -> None:
+    def connection_refused(self, connection: RequestCarrier, word: str) -> None:
         """It never opened."""
 
 
@@ -48,8 +48,8 @@ class ResponseReceiver(Protocol):
     def data_received(self, data: Buffer) -> None:
         """Part of the body."""
 
-    def response_ended(self) -> None:
-        """The body is whole."""
+    def response_ended(self, trailers: Fields = ()) -> None:
+        """The body is whole; `trailers` may be passed on."""
 
     def request_drained(self) -> None:
         """All that was written has left, after a send had returned False."""

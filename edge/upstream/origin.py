@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
-from edge.config.address import UpstreamAddress
+from edge.config.address import H2C, UpstreamAddress
+from edge.net.deadlines import Deadlines
 from edge.net.socket_stream import SocketStream
 from edge.telemetry.logs import get_logger
+from edge.upstream.carrier import RequestCarrier
 from edge.upstream.connection import OriginConnection
+from edge.upstream.connection_share import ConnectionShare
 from edge.upstream.health import OriginHealth
 from edge.upstream.listeners import NewStream
 from edge.upstream.pool import IdlePool
+from edge.upstream.share_pool import SharePool
+from edge.upstream.shared_connection import SharedConnection
 from edge.upstream.uwsgi_connection import UwsgiConnection
 
 CONNECTIONS: Final[dict[str, type[OriginConnection]]] = {"http": OriginConnection, "uwsgi": UwsgiConnection}
-"""Protocol of an address → what speaks it."""
+"""Protocol of an address → what speaks it, one request at a time."""
 
 log = get_logger("upstream")
 
@@ -25,10 +31,11 @@ class Origin:
     def __init__(self, address: UpstreamAddress, new_stream: NewStream = SocketStream) -> None:
         self.address = address
         self.new_stream = new_stream
-        self.new_connection = CONNECTIONS[address.protocol]
         self.name = str(address).encode()
         self.weight = address.weight
-        self.pool: IdlePool[OriginConnection] = IdlePool()
+        self.shared = SharePool(str(address)) if address.protocol == H2C else None
+        self._own: IdlePool[OriginConnection] = IdlePool()
+        self.pool: IdlePool[OriginConnection] | SharePool = self._own if self.shared is None else self.shared
         self.health = OriginHealth()
         self.is_wanted = False
         """Whether a visitor's request has needed it: before that, its being down is no news."""
@@ -39,9 +46,15 @@ class Origin:
         state = "up" if self._down_since is None else "down"
         return f"<Origin {self.address} {state} {self.busy} busy {len(self.pool)} idle>"
 
+    def new_connection(self, deadlines: Deadlines, loop: asyncio.AbstractEventLoop) -> RequestCarrier:
+        """One to be opened; of a shared one, the first share."""
+        if self.shared is not None:
+            return ConnectionShare(SharedConnection(self.shared, deadlines, loop))
+        return CONNECTIONS[self.address.protocol](self._own, deadlines, loop)
+
     @property
     def busy(self) -> int:
-        """Connections that carry a request or are being opened for one."""
+        """Requests under way: connections that carry one or are being opened for one, or shares of connections."""
         return self.pool.busy
 
     def is_avoided(self, now: float) -> bool:

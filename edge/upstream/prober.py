@@ -18,8 +18,8 @@ from edge.http.exchange import Buffer
 from edge.http.message import Fields, ResponseHead
 from edge.net.deadlines import Deadlines
 from edge.telemetry.logs import get_logger
+from edge.upstream.carrier import RequestCarrier
 from edge.upstream.connect import ConnectAttempt
-from edge.upstream.connection import OriginConnection
 from edge.upstream.diagnosis import advice, is_healthy
 from edge.upstream.origin import Origin
 from edge.upstream.resolver import Resolver
@@ -80,7 +80,7 @@ class Probe:
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self._attempt: ConnectAttempt | None = None
-        self._connection: OriginConnection | None = None
+        self._connection: RequestCarrier | None = None
         self._last_advice = ""
 
     def ask_in(self, seconds: float) -> None:
@@ -112,7 +112,7 @@ class Probe:
 
     # -- the connection -----------------------------------------------------------------------------------------------
 
-    def connection_opened(self, connection: OriginConnection) -> None:
+    def connection_opened(self, connection: RequestCarrier) -> None:
         """Ask."""
         self._attempt = None
         self._connection = connection
@@ -141,7 +141,7 @@ class Probe:
     def data_received(self, data: Buffer) -> None:
         """Never: a connection with a body to come has been given up."""
 
-    def response_ended(self) -> None:
+    def response_ended(self, trailers: Fields = ()) -> None:
         """Never, for the same reason."""
 
     def request_drained(self) -> None:

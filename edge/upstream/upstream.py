@@ -10,16 +10,16 @@ import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from edge.config.address import UpstreamAddress
+from edge.config.address import H2C, UpstreamAddress
 from edge.config.schema import Balancing
 from edge.http.exchange import Exchange
 from edge.http.message import Fields
 from edge.net.deadlines import Deadlines
 from edge.net.tls_client import TLSClientStream, new_client_context
 from edge.upstream.balancer import sticky_id
+from edge.upstream.carrier import RequestCarrier
 from edge.upstream.claim import Claim
 from edge.upstream.connect import Claimer, ConnectAttempt
-from edge.upstream.connection import OriginConnection
 from edge.upstream.failures import UNSENT
 from edge.upstream.hold import Hold
 from edge.upstream.origin import Origin
@@ -48,7 +48,7 @@ class Upstream:
     `https://` origins besides the system's. Raises: StartError when it cannot be used.
 
     `key_of` reads from a request what the policy wants to know; None when it wants nothing. `has_choice`: there are several
-    origins, so verdicts about answers matter.
+    origins, so verdicts about answers matter. `carries_streams`: every origin takes a body while it sends one.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Upstream:
         self._former: list[Origin] = []
         self.has_choice = len(self.origins) > 1
         self.key_of: Callable[[Exchange], bytes] | None = new_key_reader(balancing) if self.has_choice else None
+        self.carries_streams = all(address.protocol == H2C for address in addresses)
         self._balancer = new_balancer(balancing.policy)
         self._is_sticky = balancing.policy == "sticky_cookie"
         self._deadlines = deadlines
@@ -79,7 +80,7 @@ class Upstream:
     def __repr__(self) -> str:
         return f"<Upstream {self.origins!r} {self._hold!r}>"
 
-    def claim_idle(self, key: bytes = b"") -> OriginConnection | None:
+    def claim_idle(self, key: bytes = b"") -> RequestCarrier | None:
         """A pooled connection to the origin that comes first for `key`, or None: then call `connect`."""
         origins = self.origins
         now = self._loop.time()
@@ -132,11 +133,11 @@ class Upstream:
 
     # -- verdicts -----------------------------------------------------------------------------------------------------
 
-    def origin_of(self, connection: OriginConnection) -> Origin:
+    def origin_of(self, connection: RequestCarrier) -> Origin:
         """Where a connection of ours leads."""
         return next(origin for origin in (*self.origins, *self._former) if connection.belongs_to(origin.pool))
 
-    def note_answer(self, connection: OriginConnection, exchange: Exchange, key: bytes, status: int) -> Fields:
+    def note_answer(self, connection: RequestCarrier, exchange: Exchange, key: bytes, status: int) -> Fields:
         """A request was answered; returns what the policy adds to the response's fields. Call it where `has_choice`."""
         origin = self.origin_of(connection)
         origin.note_status(status, self._loop.time())
@@ -144,7 +145,7 @@ class Upstream:
             return ((b"set-cookie", sticky_line(sticky_id(origin.name), exchange.request.scheme)),)
         return ()
 
-    def note_failure(self, connection: OriginConnection, word: str) -> None:
+    def note_failure(self, connection: RequestCarrier, word: str) -> None:
         """A request was not answered, or badly. Call it where `has_choice`."""
         if word not in UNSENT:
             self.origin_of(connection).note_failure(self._loop.time(), word)

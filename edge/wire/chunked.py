@@ -2,8 +2,8 @@
 
 llhttp does not tell where in its input a message ended, and would parse what follows as another one. But a chunked message
 can only end directly behind CRLF CRLF. So the input is fed in pieces that end there, and after each piece the decoder knows
-whether the message is over. Chunk extensions and trailer fields are checked by llhttp and dropped: the decoder does not even
-listen to them.
+whether the message is over. Chunk extensions are checked by llhttp and dropped. So are trailer fields, unless somebody wants
+them: otherwise the decoder does not even listen to them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import httptools
 
 from edge.errors import EdgeError
 from edge.http.limits import MAX_CHUNK_OVERHEAD
+from edge.http.message import Field
 
-_HEAD: Final = b"POST / HTTP/1.1\r\nhost: chunked.invalid\r\ntransfer-encoding: chunked\r\n\r\n"
-"""Brings a fresh parser to the first byte of a chunked body."""
+_HEAD: Final = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"
+"""Brings a fresh parser to the first byte of a chunked body. One field line."""
 
 _END: Final = b"\r\n\r\n"
 
@@ -37,6 +38,14 @@ class _Body:
 
     __slots__ = ("ended", "length", "pieces")
 
+    # httptools asks for every callback by name; an attribute that is None is found faster than one that is missing.
+    on_message_begin: None = None
+    on_url: None = None
+    on_status: None = None
+    on_headers_complete: None = None
+    on_chunk_header: None = None
+    on_chunk_complete: None = None
+
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
         self.length = 0
@@ -50,13 +59,29 @@ class _Body:
         self.ended = True
 
 
+class _BodyWithTrailers(_Body):
+    """Listens to field lines too. Their number is bounded: they count as overhead."""
+
+    __slots__ = ("lines",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[Field] = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.lines.append((name, value))
+
+
 class ChunkedDecoder:
-    """Decodes one body. Feed it until `ended`, and take the decoded bytes after each call, a failed one included."""
+    """Decodes one body. Feed it until `ended`, and take the decoded bytes after each call, a failed one included.
+
+    `keeps_trailers`: `trailer_lines` then has the field lines behind the body, as sent and not judged by anyone.
+    """
 
     __slots__ = ("_body", "_fed", "_last", "_parser")
 
-    def __init__(self) -> None:
-        self._body = _Body()
+    def __init__(self, *, keeps_trailers: bool = False) -> None:
+        self._body = _BodyWithTrailers() if keeps_trailers else _Body()
         self._parser = httptools.HttpRequestParser(self._body)
         self._parser.feed_data(_HEAD)
         self._fed = 0
@@ -66,6 +91,11 @@ class ChunkedDecoder:
     def ended(self) -> bool:
         """Whether the body, trailers included, is complete."""
         return self._body.ended
+
+    @property
+    def trailer_lines(self) -> list[Field]:
+        """Complete once `ended`."""
+        return self._body.lines[1:] if isinstance(self._body, _BodyWithTrailers) else []  # the first is our own
 
     def feed(self, data: bytes) -> int:
         """Decode `data` up to the end of the body at most; returns how many bytes belonged to it.

@@ -1,4 +1,5 @@
-"""What a `Connection` field says: whether to stay, and which other fields stay home (RFC 9110 §7.6.1, RFC 9112 §9.3).
+"""What `Connection` and `TE` say: whether to stay, which other fields stay home, and whether trailers are welcome (RFC 9110
+§7.6.1 and §10.1.4, RFC 9112 §9.3).
 
 A sender may name any field as meant for this connection only, and an intermediary removes it. Attackers name fields that the
 next hop relies on (`Connection: X-Forwarded-For`), so some fields cannot be named away.
@@ -35,6 +36,11 @@ def is_persistent(version: bytes, options: frozenset[bytes]) -> bool:
     if b"close" in options:
         return False
     return version == b"1.1" or b"keep-alive" in options
+
+
+def accepts_trailers(values: list[bytes]) -> bool:
+    """Whether `trailers` is among what the `TE` field lines of a head list."""
+    return b"trailers" in [each.strip(b" \t") for each in b",".join(values).lower().split(b",")]
 
 
 def without_named(fields: Fields, options: frozenset[bytes]) -> Fields:

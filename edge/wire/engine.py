@@ -135,6 +135,9 @@ class Engine(Protocol):
         Returns False when `end` came with fewer or more bytes than `content_length` announced: the engine has then
         aborted the stream as `reset` does."""
 
+    def send_trailers(self, stream_id: int, trailers: Fields) -> bool:
+        """Complete the response with trailer fields, where this client gets any; returns as `send_body` with `end` does."""
+
     def reset(self, stream_id: int) -> None:
         """Give up a response. HTTP/2: RST_STREAM INTERNAL_ERROR. HTTP/1.1: the connection must be closed without a clean end;
         `must_close` is True from now on."""

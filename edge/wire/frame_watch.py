@@ -12,6 +12,7 @@ from typing import Final
 from edge.http.limits import (
     BYTES_PER_CONTROL,
     CONTROL_PER_HEAD,
+    CONTROL_PER_PIECE,
     MAX_CONTINUATIONS,
     MAX_EMPTY_DATA,
     MAX_FRAME,
@@ -53,7 +54,8 @@ class Violation(Exception):  # named after the situation, as the error tree is
 class FrameWatch:
     """The frames of one connection's input, counted.
 
-    `resets` is public: the engine pays from it for streams that it resets itself because of what the peer did.
+    `from_client`: a preface comes before them. `resets` is public: the engine pays from it for streams that it resets itself
+    because of what the peer did.
     """
 
     __slots__ = (
@@ -72,13 +74,13 @@ class FrameWatch:
         "violation",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, *, from_client: bool = True) -> None:
         self.resets = reset_budget()
         self.violation: Violation | None = None
         self._control = control_budget()
         self._accepted = 0  # bytes of the present input up to the end of the last frame that passed
-        self._begun = False  # the preface is complete
-        self._settled = False  # the client's first frame has begun, and it is SETTINGS
+        self._begun = not from_client  # the preface is complete
+        self._settled = False  # the peer's first frame has begun, and it is SETTINGS
         self._partial = b""  # the beginning of a preface or frame header whose rest has not arrived
         self._payload_left = 0  # of the last frame
         self._in_head = False  # the last frame is part of a header block
@@ -95,6 +97,10 @@ class FrameWatch:
     def bytes_sent(self, count: int) -> None:
         """So many bytes went to the peer, which must open windows for them."""
         self._control.give(count / BYTES_PER_CONTROL)
+
+    def piece_sent(self) -> None:
+        """Part of a body went to the peer, which may measure how long it takes."""
+        self._control.give(CONTROL_PER_PIECE)
 
     def observe(self, data: bytes, now: float) -> int:
         """How many bytes of `data` the engine may have; `now` in monotonic seconds.
@@ -162,7 +168,7 @@ class FrameWatch:
             self._check_control(length, kind)
 
     def _check_first_frame(self, kind: int, flags: int) -> None:
-        """RFC 9113 §3.4: the client's first frame is SETTINGS."""
+        """RFC 9113 §3.4: the first frame of either side is SETTINGS."""
         if kind != SETTINGS or flags & ACK:
             raise Violation(ErrorCode.PROTOCOL_ERROR, "settings-missing")
         self._settled = True
@@ -202,7 +208,7 @@ class FrameWatch:
                 raise Violation(ErrorCode.ENHANCE_YOUR_CALM, "reset-flood")
             return
         if kind == PUSH_PROMISE:
-            raise Violation(ErrorCode.PROTOCOL_ERROR, "push-from-client")
+            raise Violation(ErrorCode.PROTOCOL_ERROR, "push")  # no client may, and our own connections say so
         if kind == SETTINGS and length > MAX_SETTINGS * _SETTING_SIZE:
             raise Violation(ErrorCode.ENHANCE_YOUR_CALM, "settings-too-many")
         self._spend_control("control-flood")

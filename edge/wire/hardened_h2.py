@@ -1,23 +1,26 @@
-"""python-h2 as a reader of frames from the open internet.
+"""python-h2 as a reader of frames from peers that are not to be trusted: what both sides of edge have in common.
 
 h2 keeps the state of streams, settings and windows, and answers SETTINGS and PING. Changed here: header blocks are decoded
 before anything else can go wrong, so that HPACK stays in step; what concerns one stream ends that stream and not the
-connection; what a peer announces is not stored for ever; a GOAWAY from the client takes nothing away from responses in
-flight; events of good frames survive a bad one behind them. Fields are not judged here but in `http2_request`.
+connection; what a peer announces is not stored for ever; a GOAWAY takes nothing away from exchanges in flight;
+events of good frames survive a bad one behind them. Fields are not judged here but in `http2_request` and `http2_response`.
 
-Responses do not pass through h2's sending side: the engine writes HEADERS and DATA itself and only takes the windows from
+Messages do not pass through h2's sending side: the engines write HEADERS and DATA themselves and only take the windows from
 here. `tests/wire/test_h2_pin.py` fails when an h2 release changes one of the private names used.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
 from h2.config import H2Configuration
-from h2.connection import AllowedStreamIDs, ConnectionInputs, H2Connection
+from h2.connection import H2Connection
 from h2.errors import ErrorCodes
-from h2.events import Event, RequestReceived, StreamEnded, StreamReset, TrailersReceived
+from h2.events import Event
 from h2.exceptions import DenialOfServiceError, ProtocolError, StreamClosedError
-from h2.settings import SettingCodes, Settings
-from h2.stream import H2Stream, StreamClosedBy, StreamInputs
+from h2.settings import Settings
+from h2.stream import StreamClosedBy
 from hpack.exceptions import HPACKError, OversizedHeaderListError
 from hyperframe.exceptions import HyperframeError
 from hyperframe.frame import (
@@ -32,25 +35,20 @@ from hyperframe.frame import (
 )
 
 from edge.http.exchange import Buffer
-from edge.http.limits import CONNECTION_WINDOW, MAX_FRAME, MAX_HEAD, MAX_STREAMS, STREAM_WINDOW
+from edge.http.limits import MAX_FRAME
 from edge.http.message import Fields
 from edge.wire.flood_budget import FloodBudget
 from edge.wire.hpack_decoder import BlockDecoder
 from edge.wire.hpack_encoder import StatelessEncoder
 from edge.wire.http2_frames import format_rst_stream
 
-_NO_RFC7540_PRIORITIES = 9
-_KNOWN_SETTINGS = frozenset(range(1, 10))
-_CONFIGURATION = H2Configuration(
-    client_side=False,
-    header_encoding=None,
-    validate_inbound_headers=False,
-    normalize_inbound_headers=False,
-    validate_outbound_headers=False,
-    normalize_outbound_headers=False,
-)
+DEFAULT_WINDOW: Final = 64 * 1024 - 1
+"""Every connection's window at its beginning, whatever SETTINGS say (RFC 9113 §6.9.2)."""
 
-_Answer = tuple[list[Frame], list[Event]]
+_KNOWN_SETTINGS = frozenset(range(1, 10))
+
+Answer: TypeAlias = tuple[list[Frame], list[Event]]
+"""What h2's handlers return: frames to send, events to tell."""
 
 
 class CompressionError(ProtocolError):
@@ -59,8 +57,23 @@ class CompressionError(ProtocolError):
     error_code = ErrorCodes.COMPRESSION_ERROR
 
 
+def configuration(*, client_side: bool) -> H2Configuration:
+    """h2 reads and writes fields as they are: they are judged elsewhere, once."""
+    return H2Configuration(
+        client_side=client_side,
+        header_encoding=None,
+        validate_inbound_headers=False,
+        normalize_inbound_headers=False,
+        validate_outbound_headers=False,
+        normalize_outbound_headers=False,
+    )
+
+
 class HardenedConnection(H2Connection):
-    """The receiving half of a server connection. `failure` is the code of the error that ended it, or None."""
+    """The receiving half of a connection. `failure` is the code of the error that ended it, or None.
+
+    `settings` are ours; `window` is what all bodies of the peer may have in flight. Subclasses handle HEADERS and GOAWAY.
+    """
 
     MAX_CLOSED_STREAMS = 512
     """How many streams are remembered to tell a late frame from a wrong one: five times what can be open."""
@@ -68,15 +81,13 @@ class HardenedConnection(H2Connection):
     decoder: BlockDecoder  # type: ignore[assignment]  # stands in for hpack's by its methods
     encoder: StatelessEncoder  # type: ignore[assignment]  # likewise
 
-    def __init__(self, resets: FloodBudget) -> None:
-        super().__init__(_CONFIGURATION)
-        self.local_settings = _local_settings()  # in force at once; `update_settings` would wait for the client
+    def __init__(self, config: H2Configuration, settings: Settings, window: int, resets: FloodBudget) -> None:
+        super().__init__(config)
+        self.local_settings = settings  # in force at once; `update_settings` would wait for the peer
         self.max_inbound_frame_size = MAX_FRAME
         self.decoder = BlockDecoder()
         self.encoder = StatelessEncoder()
         self.failure: int | None = None
-        self.peer_leaves = False
-        self.refuses_streams = False
         self._resets = resets
         self._frame_dispatch_table |= {
             AltSvcFrame: _ignore,
@@ -87,7 +98,7 @@ class HardenedConnection(H2Connection):
             SettingsFrame: self._receive_settings_frame,
         }
         self.initiate_connection()
-        self.increment_flow_control_window(CONNECTION_WINDOW - STREAM_WINDOW)
+        self.increment_flow_control_window(window - DEFAULT_WINDOW)
 
     def write(self, data: Buffer) -> None:
         """Put finished frames behind those that h2 has written."""
@@ -121,23 +132,25 @@ class HardenedConnection(H2Connection):
             self.close_stream(stream_id, by_reset=True)
 
     def receive_data(self, data: bytes) -> list[Event]:  # type: ignore[override]  # bytes are enough here
-        """The events of all frames up to the first bad one, which sets `failure` and has been answered with GOAWAY."""
-        events: list[Event] = []
+        """The events of all frames up to the first bad one, which sets `failure`."""
+        return list(self.read(data))
+
+    def read(self, data: bytes) -> Iterator[Event]:
+        """The same one by one: no frame is looked at before the events of the one before it have been taken."""
         try:
             self.incoming_buffer.add_data(data)
             self.incoming_buffer.max_frame_size = MAX_FRAME
             for frame in self.incoming_buffer:
-                events += self._receive_frame(frame)
+                yield from self._receive_frame(frame)
         except ProtocolError as exc:
             self.failure = exc.error_code
         except HyperframeError:
             self.failure = ErrorCodes.PROTOCOL_ERROR
-        return events
 
     def _receive_frame(self, frame: Frame) -> list[Event]:
         """Dispatch. A frame on a stream that is closed by a reset is answered with a reset again, from the budget."""
         try:
-            answer: _Answer = self._frame_dispatch_table[frame.__class__](frame)
+            answer: Answer = self._frame_dispatch_table[frame.__class__](frame)
         except StreamClosedError as exc:
             if not self._stream_is_closed_by_reset(exc.stream_id):
                 raise
@@ -157,22 +170,6 @@ class HardenedConnection(H2Connection):
         if not self._resets.spend():
             raise DenialOfServiceError("reset flood")
 
-    def _receive_headers_frame(self, frame: HeadersFrame) -> _Answer:
-        headers = self._decode(frame.data)
-        ended = "END_STREAM" in frame.flags
-        stream = self.streams.get(frame.stream_id)
-        if stream is not None:
-            return self._receive_trailers(stream, headers, ended)
-        if frame.stream_id <= self.highest_inbound_stream_id:
-            raise StreamClosedError(frame.stream_id)
-        self.state_machine.process_input(ConnectionInputs.RECV_HEADERS)
-        stream = self._begin_new_stream(frame.stream_id, AllowedStreamIDs.ODD)
-        if self.refuses_streams or len(self.streams) > MAX_STREAMS:
-            self._pay_reset()
-            self.reset(frame.stream_id, ErrorCodes.REFUSED_STREAM)
-            return [], []
-        return [], _open_stream(stream, headers, ended)
-
     def _decode(self, block: bytes) -> Fields:
         try:
             return self.decoder.decode(block)
@@ -181,53 +178,23 @@ class HardenedConnection(H2Connection):
         except HPACKError as exc:
             raise CompressionError("broken header block") from exc
 
-    def _receive_trailers(self, stream: H2Stream, headers: Fields, ended: bool) -> _Answer:
-        stream.state_machine.process_input(StreamInputs.RECV_HEADERS)  # raises where the request has ended before
-        if not ended:
-            self.reset(stream.stream_id, ErrorCodes.PROTOCOL_ERROR)
-            return [], [
-                StreamReset(stream_id=stream.stream_id, error_code=ErrorCodes.PROTOCOL_ERROR, remote_reset=False)
-            ]
-        stream.state_machine.process_input(StreamInputs.RECV_END_STREAM)
-        return [], [TrailersReceived(stream_id=stream.stream_id, headers=list(headers))]
-
-    def _receive_data_frame(self, frame: DataFrame) -> _Answer:
+    def _receive_data_frame(self, frame: DataFrame) -> Answer:
         """Bytes for a stream that is gone count for the connection's window and are otherwise ignored (RFC 9113 §5.1)."""
-        if frame.stream_id in self.streams or frame.stream_id > self.highest_inbound_stream_id:
+        newest = max(self.highest_inbound_stream_id, self.highest_outbound_stream_id)
+        if frame.stream_id in self.streams or frame.stream_id > newest:
             return super()._receive_data_frame(frame)
+        return self._ignore_data(frame)
+
+    def _ignore_data(self, frame: DataFrame) -> Answer:
         length = frame.flow_controlled_length
         self._inbound_flow_control_window_manager.window_consumed(length)
         increment = self._inbound_flow_control_window_manager.process_bytes(length)
         return ([WindowUpdateFrame(0, window_increment=increment)] if increment else []), []
 
-    def _receive_settings_frame(self, frame: SettingsFrame) -> _Answer:
+    def _receive_settings_frame(self, frame: SettingsFrame) -> Answer:
         frame.settings = {code: value for code, value in frame.settings.items() if code in _KNOWN_SETTINGS}
         return super()._receive_settings_frame(frame)
 
-    def _receive_goaway_frame(self, _frame: GoAwayFrame) -> _Answer:
-        self.peer_leaves = True
-        return [], []
 
-
-def _local_settings() -> Settings:
-    values: dict[SettingCodes | int, int] = {
-        SettingCodes.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
-        SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
-        SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEAD,
-        SettingCodes.ENABLE_CONNECT_PROTOCOL: 1,
-        _NO_RFC7540_PRIORITIES: 1,
-    }
-    return Settings(client=False, initial_values=values)  # type: ignore[arg-type]  # codes may be plain integers
-
-
-def _open_stream(stream: H2Stream, headers: Fields, ended: bool) -> list[Event]:
-    stream.state_machine.process_input(StreamInputs.RECV_HEADERS)
-    event = RequestReceived(stream_id=stream.stream_id, headers=headers)  # type: ignore[arg-type]  # a tuple serves as well
-    if ended:
-        stream.state_machine.process_input(StreamInputs.RECV_END_STREAM)
-        event.stream_ended = StreamEnded(stream_id=stream.stream_id)
-    return [event]
-
-
-def _ignore(_frame: Frame) -> _Answer:
+def _ignore(_frame: Frame) -> Answer:
     return [], []

@@ -20,7 +20,7 @@ _NAME_INDEX: Final[dict[bytes, int]] = {
     name: index for index, (name, _) in reversed(list(enumerate(HeaderTable.STATIC_TABLE, 1)))
 }
 
-_NEVER_INDEXED: Final = frozenset((b"set-cookie", b"www-authenticate"))
+_NEVER_INDEXED: Final = frozenset((b"set-cookie", b"www-authenticate", b"cookie", b"authorization"))
 """Marked so that no proxy on the way puts them into its table either (RFC 7541 §7.1.3)."""
 
 EMPTY_TABLE: Final = b"\x20"
@@ -35,6 +35,20 @@ def encode_field(name: bytes, value: bytes) -> bytes:
     return _prefix(name) + _encode_integer(size, 0x7F, 0) + value
 
 
+def encode_fields(fields: Fields) -> bytes:
+    """A block of field lines, or a part of one."""
+    return b"".join([encode_field(name, value) for name, value in fields])
+
+
+def encode_request_fields(fields: Fields) -> bytes:
+    """The same for fields whose names visitors have chosen."""
+    parts: list[bytes] = []
+    for name, value in fields:
+        prefix = _request_prefix(name) if len(name) <= _MEMO_NAME else _make_prefix(name)
+        parts += (prefix, _encode_integer(len(value), 0x7F, 0), value)
+    return b"".join(parts)
+
+
 def encode_status(status: int) -> bytes:
     """The `:status` field: one octet for the seven that the static table has."""
     value = b"%d" % status
@@ -42,14 +56,21 @@ def encode_status(status: int) -> bytes:
     return bytes((0x80 | index,)) if index else encode_field(b":status", value)
 
 
-@lru_cache(maxsize=512)
-def _prefix(name: bytes) -> bytes:
-    """Everything before the value's length. Names of response fields come from our side, so the cache stays small."""
+def _make_prefix(name: bytes) -> bytes:
+    """Everything before the value's length."""
     pattern = 0x10 if name in _NEVER_INDEXED else 0x00
     index = _NAME_INDEX.get(name)
     if index:
         return _encode_integer(index, 0x0F, pattern)
     return bytes((pattern,)) + _encode_integer(len(name), 0x7F, 0) + name
+
+
+_prefix: Final = lru_cache(maxsize=512)(_make_prefix)
+"""Names of response fields come from our side, so the cache stays small."""
+
+_request_prefix: Final = lru_cache(maxsize=512)(_make_prefix)
+_MEMO_NAME: Final = 64
+"""Names of request fields come from visitors, so they have a cache of their own, and long ones have none."""
 
 
 def _encode_integer(number: int, mask: int, pattern: int) -> bytes:
@@ -93,7 +114,7 @@ class StatelessEncoder:
 
     def encode(self, headers: Fields) -> bytes:
         """A complete block."""
-        return self.take_size_update() + b"".join([encode_field(name, value) for name, value in headers])
+        return self.take_size_update() + encode_fields(headers)
 
     def take_size_update(self) -> bytes:
         """The beginning of the next block; b"" nearly always."""
@@ -125,7 +146,7 @@ class HeadEncoder:
 
     def encode_interim(self, status: int, fields: Fields) -> bytes:
         """The block of a 1xx head."""
-        return encode_status(status) + b"".join([encode_field(name, value) for name, value in fields])
+        return encode_status(status) + encode_fields(fields)
 
     def _current_date(self) -> bytes:
         date = self._dates.current()

@@ -149,6 +149,17 @@ class HTTP1Engine:
             self._end_response()
         return True
 
+    def send_trailers(self, stream_id: int, trailers: Fields) -> bool:
+        """See `Engine`. A client that has not said `TE: trailers` may not expect any (RFC 9110 §6.5.1)."""
+        request = self._reader.request
+        if not self._is_due(stream_id) or not self._streaming or request is None or not request.accepts_trailers:
+            return self.send_body(stream_id, b"", end=True)
+        if not self._writer.write_trailers(trailers):
+            self.reset(stream_id)
+            return False
+        self._end_response()
+        return True
+
     def reset(self, stream_id: int) -> None:
         """Give up the response: what has not been taken yet never leaves, and the connection must be closed."""
         if self._is_due(stream_id):

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from edge.errors import UpstreamError
+from edge.errors import RequestRefused, UpstreamError
 from edge.http.limits import MAX_INTERIM_RESPONSES, MAX_RESPONSE_HEAD
 from edge.http.message import Fields
+from edge.http.trailers import clean_trailers
 from edge.http.websocket import WEBSOCKET, is_accepted
 from edge.wire.chunked import BrokenChunks, ChunkedDecoder
 from edge.wire.head_syntax import END_OF_HEAD, find_broken_line_end
@@ -178,7 +179,7 @@ class HTTP1OriginEngine:
         elif parsed.framing == LENGTH:
             self._remaining = parsed.content_length or 0
         elif parsed.framing == CHUNKS:
-            self._chunks = ChunkedDecoder()
+            self._chunks = ChunkedDecoder(keeps_trailers=True)
 
     def _switch(self, parsed: ParsedResponse) -> HeadReceived:
         """The connection becomes a tunnel, if that was asked for and the origin proves that it means this very request."""
@@ -214,13 +215,21 @@ class HTTP1OriginEngine:
                 events.append(DataReceived(body))
         if decoder.ended:
             self._chunks = None
-            self._end(events, used < len(data))
+            self._end(events, used < len(data), _trailers_of(decoder))
 
-    def _end(self, events: list[OriginEvent], more: bool) -> None:
+    def _end(self, events: list[OriginEvent], more: bool, trailers: Fields = ()) -> None:
         """The response is whole. Bytes behind it belong to nobody: the connection carries no other request."""
         reusable = self._persistent and not more
         self._state = _IDLE if reusable else _BROKEN
-        events.append(ResponseEnded(reusable))
+        events.append(ResponseEnded(reusable, trailers))
+
+
+def _trailers_of(decoder: ChunkedDecoder) -> Fields:
+    lines = decoder.trailer_lines
+    try:
+        return clean_trailers(lines) if lines else ()
+    except RequestRefused as exc:
+        raise UpstreamError(502, exc.reason) from exc
 
 
 def _find_end_of_head(buffer: bytes | bytearray, scanned: int) -> int | None:

@@ -91,6 +91,10 @@ class Http2Engine(ABC):
         """Queue body bytes, or the end, or both."""
 
     @abstractmethod
+    def _write_trailers(self, stream_id: int, trailers: Fields) -> None:
+        """Queue the end, with a header block behind what is queued of the body."""
+
+    @abstractmethod
     def _write_reset(self, stream_id: int, code: int) -> None:
         """RST_STREAM; whatever is queued for the stream is thrown away."""
 
@@ -350,9 +354,22 @@ class Http2Engine(ABC):
             self.reset(stream_id)
             return False
         stream.response_ended = end
+        self._watch.piece_sent()
         self._write_body(stream_id, data, end)
         if self.unsent(stream_id) > HIGH_WATER:
             self._crowded.add(stream_id)
+        return True
+
+    def send_trailers(self, stream_id: int, trailers: Fields) -> bool:
+        """See `Engine`. HTTP/2 clients get them unasked: no other field can be taken for one (RFC 9113 §8.1)."""
+        stream = self._streams.get(stream_id)
+        if stream is None or stream.bodiless or stream.response_ended:
+            return True
+        if not stream.take_response_body(0, end=True):
+            self.reset(stream_id)
+            return False
+        stream.response_ended = True
+        self._write_trailers(stream_id, trailers)
         return True
 
     def reset(self, stream_id: int) -> None:

@@ -18,7 +18,9 @@ HEADERS: Final = 0x1
 RST_STREAM: Final = 0x3
 SETTINGS: Final = 0x4
 PUSH_PROMISE: Final = 0x5
+PING: Final = 0x6
 GOAWAY: Final = 0x7
+WINDOW_UPDATE: Final = 0x8
 CONTINUATION: Final = 0x9
 PRIORITY_UPDATE: Final = 0x10
 
@@ -47,6 +49,7 @@ class ErrorCode(IntEnum):
 _HEADER: Final = _Packing(">HBBBL")
 _GOAWAY: Final = _Packing(">HBBBLLL")
 _RST_STREAM: Final = _Packing(">HBBBLL")
+_WINDOW_UPDATE: Final = _RST_STREAM
 
 
 def parse_header(data: bytes, position: int) -> tuple[int, int, int, int]:
@@ -63,6 +66,16 @@ def format_header(length: int, kind: int, flags: int, stream_id: int) -> bytes:
 def format_rst_stream(stream_id: int, code: int) -> bytes:
     """RFC 9113 §6.4."""
     return _RST_STREAM.pack(0, 4, RST_STREAM, 0, stream_id, code)
+
+
+def format_ping(payload: bytes) -> bytes:
+    """RFC 9113 §6.7; the payload has 8 bytes."""
+    return format_header(8, PING, 0, 0) + payload
+
+
+def format_window_update(stream_id: int, increment: int) -> bytes:
+    """RFC 9113 §6.9."""
+    return _WINDOW_UPDATE.pack(0, 4, WINDOW_UPDATE, 0, stream_id, increment)
 
 
 def format_goaway(last_stream_id: int, code: int) -> bytes:

@@ -1,6 +1,6 @@
 """The reference HTTP/2 engine: python-h2, hardened, pure Python.
 
-h2 reads (see `hardened_h2`); what is sent is written here, because a response is a cached header block and a few slices of
+h2 reads (see `server_h2`); what is sent is written here, because a response is a cached header block and a few slices of
 its body, and because who may send how much is ours to decide.
 """
 
@@ -13,8 +13,7 @@ from hyperframe.frame import ExtensionFrame
 from edge.http.exchange import Buffer
 from edge.http.limits import MAX_CONTROL_OUTPUT, MAX_FRAME, STREAM_WINDOW, UPLOAD_WINDOW
 from edge.http.message import Fields, ResponseHead
-from edge.wire.hardened_h2 import HardenedConnection
-from edge.wire.hpack_encoder import HeadEncoder
+from edge.wire.hpack_encoder import HeadEncoder, encode_fields
 from edge.wire.http2_engine import Http2Engine
 from edge.wire.http2_frames import (
     DATA,
@@ -29,6 +28,7 @@ from edge.wire.http2_frames import (
 from edge.wire.http2_output import OutputQueue, QueuedBody
 from edge.wire.http2_priority import parse_priority
 from edge.wire.http2_stream import Stream
+from edge.wire.server_h2 import ServerConnection
 
 
 class H2Engine(Http2Engine):
@@ -37,7 +37,7 @@ class H2Engine(Http2Engine):
     def __init__(self, heads: HeadEncoder, scheme: bytes = b"https") -> None:
         super().__init__(scheme)
         self._heads = heads
-        self._connection = HardenedConnection(self._watch.resets)
+        self._connection = ServerConnection(self._watch.resets)
         self._queue = OutputQueue()
 
     # -- input ---------------------------------------------------------------------------------------------------------
@@ -117,6 +117,9 @@ class H2Engine(Http2Engine):
     def _write_body(self, stream_id: int, data: Buffer, end: bool) -> None:
         self._queue.append(stream_id, data, end, self._streams[stream_id].priority)
 
+    def _write_trailers(self, stream_id: int, trailers: Fields) -> None:
+        self._queue.append(stream_id, b"", True, self._streams[stream_id].priority, encode_fields(trailers))
+
     def _write_whole(self, stream: Stream, head: ResponseHead, body: Buffer) -> None:
         """A small body goes out with its head, if windows allow and the peer takes what it gets."""
         size, stream_id, connection = len(body), stream.stream_id, self._connection
@@ -178,9 +181,14 @@ class H2Engine(Http2Engine):
 
     def _write_frame(self, body: QueuedBody, size: int, parts: list[Buffer]) -> None:
         last = body.ended and size == body.unsent
-        parts.append(format_header(size, DATA, END_STREAM if last else 0, body.stream_id))
-        parts += body.take(size)
-        self._connection.use_window(body.stream_id, size)
+        if size or not body.trailers:
+            flags = END_STREAM if last and not body.trailers else 0
+            parts.append(format_header(size, DATA, flags, body.stream_id))
+            parts += body.take(size)
+            self._connection.use_window(body.stream_id, size)
+        if last and body.trailers:
+            block = self._connection.encoder.take_size_update() + body.trailers
+            parts.append(format_headers(body.stream_id, block, end_stream=True))
         self._queue.passed_turn(body)
         if last:
             self._end_written(body.stream_id)

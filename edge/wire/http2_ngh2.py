@@ -234,6 +234,11 @@ class Ngh2Engine(Http2Engine):
             if end:
                 self._note_end(stream_id)
 
+    def _write_trailers(self, stream_id: int, trailers: Fields) -> None:
+        with _LATE:
+            self._connection.send_trailers(stream_id, trailers)
+            self._note_end(stream_id)
+
     def _write_whole(self, stream: Stream, head: ResponseHead, body: Buffer) -> None:
         """A small body needs no turn of its own."""
         if not body or len(body) > MAX_FRAME:

@@ -8,40 +8,52 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from edge.http.exchange import Buffer
 from edge.http.limits import MAX_FRAME, MIN_SLICE
 from edge.wire.http2_priority import Priority
 
+SMALL_PIECE: Final = 512
+"""Bytes below which a piece is joined with the one before it: a piece costs 200 bytes, whatever is in it."""
+
 
 class QueuedBody:
-    """The unsent rest of one response body, in pieces; `ended` when nothing will be added."""
+    """The unsent rest of one body, in pieces; `ended` when nothing will be added.
 
-    __slots__ = ("_pieces", "ended", "priority", "stream_id", "unsent")
+    `trailers` are the header block that ends the stream in place of its last DATA frame; b"" for none."""
+
+    __slots__ = ("_pieces", "ended", "priority", "stream_id", "trailers", "unsent")
 
     def __init__(self, stream_id: int, priority: Priority) -> None:
         self.stream_id = stream_id
         self.priority = priority
         self.unsent = 0
         self.ended = False
+        self.trailers = b""
         self._pieces: deque[memoryview] = deque()
 
     def append(self, data: Buffer) -> None:
-        """Queue without copying."""
-        if len(data):
+        """Queue, without copying what is worth a piece of its own."""
+        size = len(data)
+        if not size:
+            return
+        self.unsent += size
+        if size < SMALL_PIECE and self._pieces and len(self._pieces[-1]) < SMALL_PIECE:
+            self._pieces[-1] = memoryview(b"".join((self._pieces[-1], data)))
+        else:
             self._pieces.append(memoryview(data))
-            self.unsent += len(data)
 
-    def sendable(self, window: int) -> int:
+    def sendable(self, window: int, min_slice: int = MIN_SLICE) -> int:
         """Bytes that the next frame may have, or -1 when it has to wait.
 
-        A window below MIN_SLICE waits unless the rest of the body fits: a peer that opens windows by single bytes would make
-        us send ten bytes of framing for each of them.
+        A window below `min_slice` waits unless the rest of the body fits: a peer that opens windows by single bytes would make
+        us send ten bytes of framing for each of them. An end without bytes needs no window (RFC 9113 §6.9).
         """
-        size = min(self.unsent, window, MAX_FRAME)
+        size = min(self.unsent, max(window, 0), MAX_FRAME)
         if size == self.unsent:
             return size if size or self.ended else -1
-        return size if size >= MIN_SLICE else -1
+        return size if size >= min_slice else -1
 
     def take(self, size: int) -> list[memoryview]:
         """Remove the next `size` bytes."""
@@ -59,12 +71,13 @@ class QueuedBody:
 
 
 class OutputQueue:
-    """The queued bodies of one connection, in the order of their turns."""
+    """The queued bodies of one connection, in the order of their turns. `min_slice`: see `QueuedBody.sendable`."""
 
-    __slots__ = ("_bodies",)
+    __slots__ = ("_bodies", "_min_slice")
 
-    def __init__(self) -> None:
+    def __init__(self, min_slice: int = MIN_SLICE) -> None:
         self._bodies: dict[int, QueuedBody] = {}
+        self._min_slice = min_slice
 
     def __len__(self) -> int:
         return len(self._bodies)
@@ -72,13 +85,14 @@ class OutputQueue:
     def __contains__(self, stream_id: int) -> bool:
         return stream_id in self._bodies
 
-    def append(self, stream_id: int, data: Buffer, end: bool, priority: Priority) -> None:
+    def append(self, stream_id: int, data: Buffer, end: bool, priority: Priority, trailers: bytes = b"") -> None:
         """Queue body bytes, or the end, or both."""
         body = self._bodies.get(stream_id)
         if body is None:
             body = self._bodies[stream_id] = QueuedBody(stream_id, priority)
         body.append(data)
         body.ended = body.ended or end
+        body.trailers = trailers
 
     def discard(self, stream_id: int) -> None:
         """Throw away what is queued for a stream; no error when nothing is."""
@@ -106,7 +120,7 @@ class OutputQueue:
         for body in self._bodies.values():
             if best is not None and body.priority.urgency >= best.priority.urgency:
                 continue
-            size = body.sendable(window(body.stream_id))
+            size = body.sendable(window(body.stream_id), self._min_slice)
             if size >= 0:
                 best, best_size = body, size
         return (best, best_size) if best is not None else None

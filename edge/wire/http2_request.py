@@ -97,6 +97,7 @@ def _parse(headers: Fields, ended: bool, scheme: bytes) -> Request:
         version=b"2",
         expects_continue=head.expects_continue and content_length != 0,
         upgrade=upgrade,
+        accepts_trailers=head.accepts_trailers,
     )
 
 
@@ -146,12 +147,13 @@ def _split_pseudo(headers: Fields) -> dict[bytes, bytes]:
 class _Fields:
     """The regular fields of one request while they are read."""
 
-    __slots__ = ("_crumbs", "content_length", "expects_continue", "host", "kept")
+    __slots__ = ("_crumbs", "accepts_trailers", "content_length", "expects_continue", "host", "kept")
 
     def __init__(self) -> None:
         self.host: bytes | None = None
         self.content_length: int | None = None
         self.expects_continue = False
+        self.accepts_trailers = False
         self.kept: list[Field] = []
         self._crumbs: list[bytes] = []
 
@@ -183,6 +185,8 @@ class _Fields:
             self.expects_continue = True
         elif name in _FORBIDDEN or (name == b"te" and value.lower() != b"trailers"):
             raise RequestRefused(400, "connection-field")
+        elif name == b"te":
+            self.accepts_trailers = True
 
     def finish(self) -> Fields:
         """The fields to keep, cookie crumbs joined into one line (RFC 9113 §8.2.3)."""

@@ -37,9 +37,10 @@ class DataReceived(Struct, frozen=True, gc=False):
 
 
 class ResponseEnded(Struct, frozen=True, gc=False):
-    """The body is whole. `reusable`: the connection may carry another request."""
+    """The body is whole. `reusable`: the connection may carry another request. `trailers` may be passed on."""
 
     reusable: bool
+    trailers: Fields = ()
 
 
 class ResponseFailed(Struct, frozen=True, gc=False):

@@ -17,7 +17,7 @@ from edge.http.limits import MAX_FIELDS
 from edge.http.message import HOP_BY_HOP, Field, Fields, Request
 from edge.http.validation import normalise_authority, parse_content_length
 from edge.http.websocket import WEBSOCKET, has_version, key_of
-from edge.wire.connection_options import is_persistent, parse_connection, without_named
+from edge.wire.connection_options import accepts_trailers, is_persistent, parse_connection, without_named
 from edge.wire.head_syntax import Aside, BrokenHead, FieldSorter, split_head
 from edge.wire.request_line import RequestLine, parse_request_line
 
@@ -82,6 +82,7 @@ def _parse(head: bytes, scheme: bytes) -> ParsedHead:
         version=line.version,
         expects_continue=_expects_continue(line.version, aside) and content_length != 0,
         upgrade=WEBSOCKET if upgrade and _is_websocket(line, aside, fields) else b"",
+        accepts_trailers=b"te" in aside and line.version == b"1.1" and accepts_trailers(aside[b"te"]),
     )
     return ParsedHead(request, is_persistent(line.version, options) and not upgrade)
 

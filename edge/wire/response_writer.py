@@ -11,7 +11,7 @@ from typing import Final
 from edge.http.dates import DateCache
 from edge.http.exchange import Buffer
 from edge.http.message import Fields, ResponseHead, is_bodiless
-from edge.wire.response_format import format_interim, head_lines
+from edge.wire.response_format import format_fields, format_interim, head_lines
 
 _GO_ON: Final = b""
 _CLOSE: Final = b"connection: close\r\n"
@@ -119,6 +119,13 @@ class ResponseWriter:
             return True
         if data:
             self._out.append(data)
+        return True
+
+    def write_trailers(self, trailers: Fields) -> bool:
+        """The end of a chunked body, with fields behind it (RFC 9112 §7.1.2); elsewhere just the end."""
+        if self._body != _CHUNKS:
+            return self.write_body(b"", end=True)
+        self._out += (b"0\r\n", format_fields(trailers), b"\r\n")
         return True
 
     def _write_chunk(self, data: Buffer, end: bool) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 START_TIMEOUT = 120.0
@@ -40,7 +41,8 @@ class EdgeProcess:
     """`python -m edge` with the given flags, on free ports; a context manager that stops it by SIGTERM.
 
     Everything it says is in `output`; the local CA's root, once there, in `root`. `all_flags` False leaves ports,
-    addresses and storage to a file.
+    addresses and storage to a file. `setting` is for `--storage` when it is not the directory `storage`.
+    `launcher` is a command before the command line, which must end in exec.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class EdgeProcess:
         self.http_port = free_port()
         self.https_port = free_port()
         self.storage = tmp_path / "storage"
+        self.setting = ""
         self.access_log = tmp_path / "access.log"
         self._lines: list[str] = []
         self._workers = workers
         self._all_flags = all_flags
         self._extra_flags = flags
         self._env = {**os.environ, "PYTHONPATH": str(REPOSITORY), **(env or {})}
+        self.launcher: list[str] = []
         self.first_name = flags[flags.index("--domain") + 1] if "--domain" in flags else "localhost"
         self.process: subprocess.Popen[str]
 
@@ -67,7 +71,7 @@ class EdgeProcess:
     def flags(self) -> list[str]:
         """The command line; ports may be changed before `start`."""
         place = ["--http-port", str(self.http_port), "--https-port", str(self.https_port), "--bind", "127.0.0.1"]
-        place += ["--storage", str(self.storage)]
+        place += ["--storage", self.setting or str(self.storage)]
         return [
             *(place if self._all_flags else []),
             *("--workers", str(self._workers), "--access-log", str(self.access_log)),
@@ -84,10 +88,10 @@ class EdgeProcess:
         """What it has said so far."""
         return "".join(self._lines)
 
-    def start(self) -> EdgeProcess:
+    def start(self) -> Self:
         """Start without waiting."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "edge", *self.flags],
+            [*self.launcher, sys.executable, "-m", "edge", *self.flags],
             env=self._env,
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,
@@ -119,7 +123,7 @@ class EdgeProcess:
                 raise AssertionError(f"edge takes too long:\n{self.output}")
             time.sleep(0.02)
 
-    def wait_ready(self, server_name: str = "localhost") -> EdgeProcess:
+    def wait_ready(self, server_name: str = "localhost") -> Self:
         """Until it completes a TLS handshake for a name."""
         self.wait_until(lambda: self._handshake(server_name))
         return self
@@ -138,7 +142,7 @@ class EdgeProcess:
         except OSError:
             return False
 
-    def wait_trusted(self) -> EdgeProcess:
+    def wait_trusted(self) -> Self:
         """Until localhost has its certificate from the local CA; a placeholder may have been shown before."""
         self.wait_until(lambda: self.root.exists() and self._handshake("localhost", self.root))
         return self
@@ -158,7 +162,7 @@ class EdgeProcess:
         self.process.stdout.close()
         return status
 
-    def __enter__(self) -> EdgeProcess:
+    def __enter__(self) -> Self:
         self.start()
         try:
             return self.wait_ready(self.first_name)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.blackbox.asking import ask, ask_on, connect_tls, is_alive, is_free, read_answer, wait_until
+from tests.blackbox.asking import ask, ask_on, connect_tls, is_alive, is_free, read_answer, status_field, wait_until
 from tests.blackbox.edge_process import EdgeProcess
 from tests.blackbox.load import HandshakeLoad, Http2Load, KeepAliveLoad
 from tests.blackbox.recording_origin import RecordingOrigin
@@ -193,3 +193,19 @@ def test_the_site_answers_again_after_every_process_was_killed_in_turn(tmp_path:
         wait_until(lambda: edge.keeper() and len(edge.workers()) == 2, 10.0)
         edge.wait_ready()
         assert ask(edge.https_port, root=edge.root.read_bytes()).body == b"ok\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_while_the_code_is_loaded_is_orderly(tmp_path: Path, number: signal.Signals) -> None:
+    """From the first line of ours on: exit status 0, nothing said. (Before it, Python itself is being loaded.)"""
+    edge = EdgeProcess(tmp_path).start()
+    wait_until(lambda: _listens_to_signals(edge.process.pid) or edge.output)
+    edge.process.send_signal(number)
+    assert edge.stop() == 0
+    assert "Traceback" not in edge.output
+
+
+def _listens_to_signals(pid: int) -> bool:
+    """Whether the process has a handler of its own for SIGTERM, as it has from our first line on."""
+    (mask,) = status_field(pid, "SigCgt")
+    return bool(int(mask, 16) & 1 << (signal.SIGTERM - 1))

@@ -131,7 +131,7 @@ def test_a_changed_configuration_is_served(
         assert configured.get() == b"new\n"
         assert configured.get("/one/file.txt") == b"one\n"
         root = edge.root.read_bytes()
-        wait_until(lambda: "b.localhost" in edge.output)
+        wait_until(lambda: '"certificate issued","name":"b.localhost"' in edge.output)
         assert ask(edge.https_port, "b.localhost", "/file.txt", root).body == b"two\n"
         configured.write(site(new_origin))
         configured.reload()

@@ -128,6 +128,28 @@ def test_weak_suites_are_refused(two_sites: EdgeProcess, suite: str) -> None:
         dial_tls(two_sites.https_port, "one.test", context)
 
 
+def s_client(edge: EdgeProcess, *options: str, typed: str = "Q\n") -> str:
+    """What `openssl s_client` says of a connection on which this was typed."""
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{edge.https_port}", "-servername", "one.test", *options]
+    done = subprocess.run(command, input=typed, capture_output=True, text=True, timeout=20, check=False)
+    return done.stdout + done.stderr
+
+
+def test_nothing_is_renegotiated(two_sites: EdgeProcess) -> None:
+    """A client of TLS 1.2 that asks for it (R) is told no; the extension that makes it safe is offered (RFC 5746)."""
+    said = s_client(two_sites, "-tls1_2", typed="R\n")
+    assert "RENEGOTIATING" in said
+    assert "no renegotiation" in said
+    assert "Secure Renegotiation IS supported" in said
+
+
+def test_nothing_is_compressed(two_sites: EdgeProcess) -> None:
+    """Not even for a client that would like to (CRIME)."""
+    said = s_client(two_sites, "-tls1_2", "-comp")
+    assert "Compression: NONE" in said
+    assert "Cipher is ECDHE-" in said
+
+
 def test_alpn(two_sites: EdgeProcess) -> None:
     """Edge prefers HTTP/2. Without a common protocol it speaks HTTP/1.1: Python's ssl cannot send the alert of RFC 7301 §3.2."""
     for offer, chosen in (

@@ -20,6 +20,8 @@ from edge.certs.issuer import ErrorClass, IssueFailed, Journal, Progress, Renewa
 from edge.certs.publisher import ChallengeAnswer, Publisher
 from edge.config.acme_schema import USUAL, CertificateOptions
 from edge.errors import StorageError
+from edge.storage.contract import Changes
+from edge.storage.keys import area_of
 from edge.tls.certified_key import CertifiedKey
 
 
@@ -33,6 +35,8 @@ def disk_full() -> StorageError:
 
 class MemoryStorage:
     """Implements `storage.contract.Storage`. `before` and `after` are called around each change and may raise."""
+
+    follow_every = 3600.0
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -85,16 +89,22 @@ class MemoryStorage:
         self.quarantined[key] = reason
 
     @contextlib.contextmanager
-    def lock(self, name: str) -> Iterator[bool]:
+    def lock(self, name: str) -> Iterator[MemoryStorage | None]:
         self.before("lock", name)
         if name in self.locked:
-            yield False
+            yield None
             return
         self.locked.add(name)
         try:
-            yield True
+            yield self
         finally:
             self.locked.discard(name)
+
+    def changes(self, since: object) -> Changes:
+        values = {**self.files, **{key: target.encode() for key, target in self.links.items()}}
+        before = since if isinstance(since, dict) else {}
+        keys = {key for key in values.keys() | before.keys() if values.get(key) != before.get(key)}
+        return Changes(values, frozenset(map(area_of, keys)))
 
     def _forget(self, key: str) -> None:
         for path in [key, *self._below(key)]:
@@ -201,6 +211,9 @@ class ScriptedIssuer:
         self.replaced: list[bytes | None] = []
         self.at_once = self.most_at_once = 0
         self.closed = False
+        self.revoked: list[tuple[bytes, int]] = []
+        self.revocation_failure: IssueFailed | None = None
+        self.account_changes: list[str] = []
 
     async def issue(
         self,
@@ -254,6 +267,20 @@ class ScriptedIssuer:
             raise self.poll_failure
         return RenewalAnswer(self.window(chain), self.ca.clock() + 6 * 3600.0)
 
+    async def revoke(self, chain: bytes, reason: int) -> None:
+        if self.revocation_failure:
+            raise self.revocation_failure
+        self.revoked.append((chain, reason))
+
+    async def change_account_key(self) -> None:
+        self.account_changes.append("new-key")
+
+    async def deactivate_account(self) -> None:
+        self.account_changes.append("deactivate")
+
+    def put_account_aside(self) -> None:
+        self.account_changes.append("replace")
+
     async def close(self) -> None:
         self.closed = True
 
@@ -273,6 +300,9 @@ class RecordingPublisher:
     def withdraw_certificate(self, names: tuple[str, ...]) -> None:
         for name in names:
             del self.serving[name]
+
+    def offer(self, certified_key: CertifiedKey) -> None:
+        self.log.append((self.clock(), certified_key))
 
     async def present(self, answer: ChallengeAnswer) -> None:
         raise AssertionError("no test here proves a name")

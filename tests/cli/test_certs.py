@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from edge.cli.screens import DAY, certificate_table
+from edge.certs.budget import Budget, Kind
+from edge.certs.ledger import Entry, Event
+from edge.cli.screens import DAY, certificate_details, certificate_table
 from edge.errors import StorageError
 from edge.process.inspection import CertificateStatus
 from tests.cli.fakes import CommandLine
@@ -37,12 +40,47 @@ OLD = CertificateStatus(
     directory="old.test-1", names=tuple("abcde"), state="expired", issuer="local", in_use=False, not_after=NOW - 3 * DAY
 )
 
+LIMITED = CertificateStatus(
+    directory="c.example-0a1b",
+    names=("c.example",),
+    state="valid",
+    issuer="Let's Encrypt",
+    in_use=True,
+    not_before=NOW - DAY,
+    not_after=NOW + 89 * DAY,
+    serial="a1",
+    renew_at=NOW + 60 * DAY,
+    renew_reason="the CA's renewal window",
+    budgets=(
+        Budget(Kind.ORDERS, "", 299, 300, 3 * 3600.0),
+        Budget(Kind.DUPLICATES, "c.example", 0, 5, 7 * DAY, NOW + 2.5 * DAY),
+        Budget(Kind.FAILURES, "c.example", 5, 5, 3600.0),
+    ),
+    history=(
+        Entry(NOW - DAY, Event.FAILED, "Let's Encrypt", ("c.example",), phase="challenge", cause="no\x07 answer"),
+        Entry(NOW - DAY + 60, Event.ISSUED, "Let's Encrypt", ("c.example",)),
+    ),
+)
+
 GOLDEN = """\
-names                state             expires                   next renewal              last error
-────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-example.com          valid             2027-02-20 (in 90 days)   2027-01-21 (in 60 days)   –
-b.example            missing           –                         –                         [1m (next try 2026-11-24 (in 2 days))
-a, b, c and 2 more   expired, unused   2026-11-19 (3 days ago)   –                         –
+names                state             expires                   next renewal              budget   last problem
+─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+example.com          valid             2027-02-20 (in 90 days)   2027-01-21 (in 60 days)   –        –
+b.example            missing           –                         –                         –        [1m (next try 2026-11-24 (in 2 days))
+a, b, c and 2 more   expired, unused   2026-11-19 (3 days ago)   –                         –        –
+"""  # noqa: E501  # a table is as wide as it is
+
+DETAILS = """\
+c.example
+  state        valid, from Let's Encrypt
+  serial       a1
+  expires      2027-02-19 (in 89 days)
+  renewal      2027-01-21 (in 60 days): the CA's renewal window
+  budget       299 of 300 new orders of the account left in 3 h
+  budget       0 of 5 certificates for exactly these names left in 7 days; the next is possible 2026-11-25 (in 2 days)
+  budget       5 of 5 failed validations of c.example left in 1 h
+  history      2026-11-21 12:00 UTC failed by Let's Encrypt: challenge: no answer
+               2026-11-21 12:01 UTC issued by Let's Encrypt
 """
 
 
@@ -50,6 +88,12 @@ def test_the_table_shows_state_expiry_renewal_and_error() -> None:
     """One row per certificate, whole names for grep, no control characters from a CA's words."""
     table = certificate_table([VALID, MISSING, OLD], now=NOW, width=200, environ={"NO_COLOR": "1"})
     assert table == GOLDEN
+
+
+def test_the_table_shows_why_and_how_much_is_left() -> None:
+    """The reason of the next renewal, and the budget that ends first."""
+    table = certificate_table([LIMITED], now=NOW, width=200, environ={"NO_COLOR": "1"})
+    assert "2027-01-21 (in 60 days): the CA's renewal window   0 of 5 duplicates" in table
 
 
 def test_json_has_every_field(edge: CommandLine) -> None:
@@ -99,3 +143,26 @@ def test_a_narrow_terminal_breaks_nothing(columns: int) -> None:
     """Rows fold, they are not lost."""
     table = certificate_table([VALID], now=NOW, width=columns)
     assert all(len(line) <= columns for line in table.splitlines())
+
+
+def test_the_details_tell_budgets_and_history() -> None:
+    """What the CA still allows, when the next is possible, and what has happened."""
+    assert certificate_details(LIMITED, now=NOW) == DETAILS
+
+
+def test_a_name_selects_certificates(edge: CommandLine) -> None:
+    """Exactly the name, or the directory; a name without a certificate needs attention."""
+    edge.world.certificates = [VALID, LIMITED]
+    assert json.loads(edge("certs", "c.example", "--json").out)[0]["serial"] == "a1"
+    assert len(json.loads(edge("certs", "--json", "example.com-0a1b").out)) == 1
+    assert edge("certs", "Example.COM.").status == 0
+    outcome = edge("certs", "example")
+    assert outcome.status == 1
+    assert outcome.err.startswith("edge: no certificate for example in ")
+
+
+@pytest.mark.parametrize(("attention", "status"), [("", 0), ("the certificate has expired", 1)])
+def test_the_exit_status_is_for_monitoring(edge: CommandLine, attention: str, status: int) -> None:
+    """0 when all is well, 1 when somebody should look, whatever the form of the output."""
+    edge.world.certificates = [VALID, msgspec.structs.replace(MISSING, attention=attention)]
+    assert [edge("certs", *flags).status for flags in ((), ("--json",), ("b.example",))] == [status] * 3

@@ -41,6 +41,7 @@ CONTRACT = [
     ("--user", "NAME", False, ""),
     ("--http2-engine", "ENGINE", False, "auto (the default), h2 or ngh2"),
     ("--loop", "LOOP", False, "auto (the default), asyncio or uvloop"),
+    ("--confinement", "HOW", False, "auto (the default)"),
 ]
 """The command line that programs outside rely on."""
 

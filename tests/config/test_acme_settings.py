@@ -97,7 +97,7 @@ GOLDEN = [
     ('[acme.dns]\nprovider = "exec"\ncommand = "/etc/passwd"\n',
      "edge.toml:5: acme.dns.command: '/etc/passwd' cannot be executed; chmod +x it, or name the program that runs it first"),
     ('[acme.dns]\nprovider = "exec"\ncommand = []\n',
-     'edge.toml:5: acme.dns.command: write the program and its arguments, like ["/etc/edge/dns-hook", "--zone", "example.com"]'),
+     'edge.toml:5: acme.dns.command: write the program and its arguments, like ["/etc/edge/hook", "--zone", "example.com"]'),
     (RFC2136, "edge.toml:7: acme.dns.key_secret_file: 'tsig.key' does not exist"),
     (RFC2136.replace('file = "tsig.key"', 'env = "EDGE_NO"'),
      "edge.toml:7: acme.dns.key_secret_env: the environment variable EDGE_NO is not set; set it for the process that runs edge"),

@@ -29,6 +29,9 @@ from tests.config.workspace import must_be_one_line
         ("uwsgi://app:3031/", "uwsgi://app:3031"),
         ("uwsgi://[::1]:3031", "uwsgi://[::1]:3031"),
         ("uwsgi+unix:/run/app.sock", "uwsgi+unix:/run/app.sock"),
+        ("h2c://127.0.0.1:50051/", "h2c://127.0.0.1:50051"),
+        ("h2c://[::1]:50051", "h2c://[::1]:50051"),
+        ("h2c+unix:/run/app.sock", "h2c+unix:/run/app.sock"),
     ],
 )
 def test_an_address_is_written_in_the_ways_people_know(written: str, shown: str) -> None:
@@ -40,7 +43,7 @@ def test_an_address_is_written_in_the_ways_people_know(written: str, shown: str)
 @pytest.mark.parametrize(
     "written",
     ["", "127.0.0.1", "app", "app:0", "app:65536", "app:80x", "app:" + "9" * 5000, "https://", "ftp://app:21",
-     "unix:app.sock", "a b:80",
+     "unix:app.sock", "a b:80", "h2c://app", "h2c://", "h2c:app:80", "h2c+unix:app.sock",
      "[::::]:80", "[]:80", "::1:80", "u@h:80", "app:80/path", "unix:/" + "a" * 200, "unix:/run/a\0b", "app:²", "http://app",
      "uwsgi://", "uwsgi://app", "uwsgi:/run/u.sock", "uwsgi://unix:/run/u.sock", "uwsgi+unix:u.sock", "uwsgis://app:3031"],
 )  # fmt: skip
@@ -52,7 +55,8 @@ def test_what_is_no_address_is_refused_with_a_sentence(written: str) -> None:
 
 
 @given(
-    st.text(max_size=40) | st.from_regex(r"((uwsgi[+])?unix:|https?://|uwsgi://)?[\[\]0-9a-f:./]{0,20}", fullmatch=True)
+    st.text(max_size=40)
+    | st.from_regex(r"(((uwsgi|h2c)[+])?unix:|https?://|uwsgi://|h2c://)?[\[\]0-9a-f:./]{0,20}", fullmatch=True)
 )
 def test_any_text_is_an_address_or_refused(text: str) -> None:
     """There is no third outcome, and an address is a host with a port or a path."""

@@ -26,6 +26,7 @@ server
   log format    auto
   http/2 engine auto
   event loop    auto
+  confinement   auto
   drain         30 s"""
 
 

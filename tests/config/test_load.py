@@ -9,8 +9,9 @@ import pytest
 
 from edge.config.address import parse_upstream
 from edge.config.flags import Flags
-from edge.config.load import default_storage, load, load_storage
+from edge.config.load import load, load_storage
 from edge.config.schema import Acme, KeyPair, Listen, Log, Site, StaticMount
+from edge.config.storage_setting import default_storage
 from edge.errors import ConfigError
 from tests.config.workspace import CERTIFICATE, ENVIRON, KEY, complaints_about, flag_complaints, load_text, write
 

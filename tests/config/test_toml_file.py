@@ -15,7 +15,10 @@ from tests.config.workspace import complaints_about, write
 
 GOLDEN = [
     ("[listn]\n", "edge.toml:1: listn: unknown table; did you mean 'listen'?"),
-    ("domain = 'a.test'\n", "edge.toml:1: domain: unknown table; known are site, listen, acme, log, server"),
+    (
+        "domain = 'a.test'\n",
+        "edge.toml:1: domain: unknown table; known are site, listen, acme, on_demand, cache, log, notify, metrics, server",
+    ),
     ("\n[listen]\nhttps_prt = 1\n", "edge.toml:3: listen.https_prt: unknown key; did you mean 'https_port'?"),
     ("[listen]\nhttp_port = '80'\n", "edge.toml:2: listen.http_port: write a whole number, not text in quotes"),
     ("[listen]\nhttp_port = true\n", "edge.toml:2: listen.http_port: write a whole number, not true or false"),
@@ -59,7 +62,7 @@ def test_a_file_that_cannot_be_read_is_a_complaint_about_the_flag(tmp_path: Path
         "--config: '/missing.toml' cannot be read: no such file or directory",
         "--config: '' cannot be read: is a directory",
         "/latin.toml:2: not UTF-8 text; save the file as UTF-8",
-        "--config: '/huge.toml' is larger than 1 MiB; this cannot be a configuration",
+        "--config: '/huge.toml' is larger than 8 MiB; this cannot be a configuration",
         "--config: '/nul\\x00.toml' is no file name",
     ]
 

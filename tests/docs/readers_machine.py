@@ -6,6 +6,7 @@ exist below a temporary directory. `--user` is left out, since only root can bec
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,19 @@ from typing import Any
 
 import pytest
 
+from edge.certs.requests import Answer
 from edge.cli.actions import Actions
 from edge.cli.main import execute
+from edge.process.inspection import CertificateStatus
+from edge.process.pid_file import Supervised
 from tests.certificates import make_certified_key
 
 SERVING = ("run", "check")
+
+EXAMPLE = CertificateStatus("example.com-0a1b2c3d", ("example.com",), "valid", "Let's Encrypt", in_use=True)
+
+SWITCHES = ("--write", "--socket-activation")
+"""Options without a value."""
 
 
 class ReadersMachine:
@@ -30,7 +39,9 @@ class ReadersMachine:
         pair = make_certified_key("example.com")
         self._certificate.write_bytes(pair.chain)
         self._key.write_bytes(pair.key)
-        self._config.write_text('[[site]]\nnames = ["example.com"]\nupstream = "127.0.0.1:8000"\n')
+        self._config.write_text(
+            '[[site]]\nnames = ["example.com"]\nupstream = "127.0.0.1:8000"\n[notify]\ncommand = "true"\n'
+        )
         self._log = root / "access.log"
         self._from_page = root / "from_page.toml"
 
@@ -41,23 +52,43 @@ class ReadersMachine:
         command, *flags = arguments
         if command in SERVING:
             arguments = ["check", *self._here(flags)]
+        elif command == "certs":
+            arguments = [command, *self._certs(flags)]
         elif command == "maintenance":
             arguments = [command, *flags[:1], *self._here(flags[1:])]
+        elif command in ("install-service", "upgrade"):
+            switches = [word for word in flags if word in SWITCHES]
+            arguments = [command, *switches, *self._here([word for word in flags if word not in SWITCHES])]
         nothing = Actions(
             run=lambda config, reload: 0,
             find_warnings=lambda config: [],
-            read_certificates=lambda storage: [],
+            read_certificates=lambda storage: [EXAMPLE],
+            ask_keeper=lambda storage, request, arguments: Answer(True, ()),
+            import_certificates=lambda config, directory, pair, dry_run: Answer(True, ()),
+            test_notices=lambda config: Answer(True, ()),
             begin_maintenance=lambda storage, notice: None,
             end_maintenance=lambda storage: True,
+            request_upgrade=lambda storage: (Supervised(1, 1, "1.0"), Supervised(2, 2, "2.0")),
+            write_units=list,
+            purge_cache=lambda storage, site, pattern: True,
         )
         status = execute(arguments, nothing)
         assert status == 0, capsys.readouterr().err
+
+    def _certs(self, words: list[str]) -> list[str]:
+        """Only what stands behind these options is a path here."""
+        found = list(words)
+        for index, word in enumerate(words[:-1]):
+            if word == "--config":
+                found[index + 1] = str(self._config)
+        return [*found, "--yes"] if found[:1] == ["revoke"] and "--yes" not in found else found
 
     def check_config(self, text: str, capsys: pytest.CaptureFixture[str]) -> None:
         """An `edge.toml` of a page is accepted."""
         for written, here in self._paths(text):
             text = text.replace(f'"{written}"', f'"{here}"')
-        self._from_page.write_text(text.replace("\nuser =", "\n# user ="))
+        text = re.sub(r'(_file=)[^&"\s]+', rf"\1{self._key}", text)  # inside the URL of a storage
+        self._from_page.write_text(text.replace('\nuser = "www-data"', ""))
         assert execute(["check", "--config", str(self._from_page)], Actions(find_warnings=lambda config: [])) == 0, (
             capsys.readouterr().err
         )
@@ -87,6 +118,8 @@ class ReadersMachine:
                 yield from ((directory, self._directory) for directory in site.get(key, {}).values())
             yield from ((page, self._config) for page in site.get("error_pages", {}).values())
             yield from ((site[key], path) for key, path in self._pair.items() if key in site)
+        if python_path := document.get("on_demand", {}).get("python_path"):
+            yield python_path, self._directory
         access = document.get("log", {}).get("access", "-")
         if access not in ("-", "off"):
             yield access, self._log

@@ -29,7 +29,20 @@ DEMO_PATH = ".cache/demo"
 DEMO_URL = re.compile(r"\bhttps?://localhost:(8443|8080)/")
 
 SYSTEM_TOOLS = frozenset(
-    ("apt", "cd", "chmod", "chown", "cp", "grep", "journalctl", "mkdir", "openssl", "update-ca-certificates")
+    (
+        "apt",
+        "cd",
+        "chmod",
+        "chown",
+        "cp",
+        "grep",
+        "journalctl",
+        "mkdir",
+        "openssl",
+        "systemd-analyze",
+        "update-ca-certificates",
+        "useradd",
+    )
 )
 """Tools of the operating system: they need root, a service or a file of the reader's, and are not ours to test."""
 
@@ -148,7 +161,12 @@ class Checker:
             assert unit in UNITS, f"no page has a unit {unit}"
 
 
-UNITS = {match for page in PAGES for match in re.findall(r"`/etc/systemd/system/(\w+)\.service`", page.read_text())}
+MADE_UNITS = frozenset(("edge", "edge.socket", "edge-http.socket"))
+"""Units that `edge install-service` writes."""
+
+UNITS = MADE_UNITS | {
+    match for page in PAGES for match in re.findall(r"`/etc/systemd/system/(\w+)\.service`", page.read_text())
+}
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from gunicorn.config import Config as GunicornConfig
 
-from edge.config.load import SYSTEM_STORAGE
 from edge.config.schema import Config
+from edge.config.storage_setting import SYSTEM_STORAGE
 from tests.docs.pages import REPOSITORY
 from tests.docs.readers_machine import ReadersMachine
 

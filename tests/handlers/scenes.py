@@ -29,6 +29,7 @@ def request_of(
     target: bytes = b"/",
     expects_continue: bool = False,
     upgrade: bytes = b"",
+    accepts_trailers: bool = False,
 ) -> Request:
     return Request(
         method=method,
@@ -39,6 +40,7 @@ def request_of(
         content_length=content_length,
         expects_continue=expects_continue,
         upgrade=upgrade,
+        accepts_trailers=accepts_trailers,
     )
 
 

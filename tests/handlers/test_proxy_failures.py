@@ -14,6 +14,7 @@ from edge.config.address import UpstreamAddress
 from edge.handlers.proxy_exchange import GATHER, MAX_RETRIES
 from edge.http.limits import SPOOL_MEMORY
 from edge.upstream import connect
+from edge.upstream.pool import IdlePool
 from tests.handlers.scenes import Scene, request_of, scene
 from tests.upstream.origins import OK, ScriptedOrigin, Visit, always_ok, free_port, hang, settle, until
 
@@ -382,7 +383,9 @@ def test_a_post_does_not_use_a_connection_that_has_ended() -> None:
     async def main() -> None:
         async with scene(always_ok) as stage:
             await stage.get()
-            (connection,) = stage.upstream.origins[0].pool._idle
+            pool = stage.upstream.origins[0].pool
+            assert isinstance(pool, IdlePool)
+            (connection,) = pool._idle
             assert connection._stream
             connection._stream.sock.shutdown(socket.SHUT_RD)  # what the kernel knows after a FIN
             assert (await stage.post(b"pay")).status == 200

@@ -108,3 +108,25 @@ def test_what_is_remembered_is_bounded() -> None:
     for port in range(1, 10_000):
         names.find(b"a.test:%d" % port)
     assert len(names._memo) <= 4096
+
+
+@pytest.mark.parametrize(
+    ("authority", "covered", "status"),
+    [
+        (b"shop.test", "shop.test", 200),
+        (b"shop.test:8443", "shop.test", 200),
+        (b"shop.test", "other.test", 421),
+        (b"shop.test", None, 421),
+        (b"a.test", "a.test", 200),
+    ],
+)
+def test_a_name_on_demand_is_served_with_its_own_certificate_only(
+    authority: bytes, covered: str | None, status: int
+) -> None:
+    """Only the certificate shows that the name is welcome: without TLS, or with another one, it is not ours."""
+    table = RoutingTable(ServedNames({"a.test": SITE}), SITE)
+    exchange = FakeExchange(Request(b"GET", b"https", authority, b"/", ()))
+    exchange.peer = Peer("192.0.2.1", 1, covers=None if covered is None else covered.__eq__)
+    table(exchange)
+    assert exchange.head is not None
+    assert exchange.head.status == status

@@ -170,9 +170,11 @@ def wait_ended(pids: set[int]) -> None:
 
 
 @contextlib.contextmanager
-def running(config: Config, *, serves: bool = True, **environment: str) -> Iterator[Running]:
+def running(
+    config: Config, *, serves: bool = True, environ: dict[str, str] | None = None, **environment: str
+) -> Iterator[Running]:
     """A supervisor whose workers serve; at the end it and its children are gone, whatever the test did."""
-    edge = Running(config, **environment)
+    edge = Running(config, **(environ or {}), **environment)
     try:
         if serves:
             edge.wait_log("serving")

@@ -6,18 +6,23 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from edge.certs.publisher import HTTP01, ChallengeAnswer, Publisher
+from edge.certs.requests import Answer, Request
+from edge.certs.status import CertificateStatus
 from edge.config.maintenance import MaintenanceNotice
 from edge.config.moves import Move
+from edge.config.purge import Purge
 from edge.config.schema import Config
 from edge.errors import CertificateError, StartError
 from edge.net.listening import ListeningSocket
 from edge.process.service import Parts
+from edge.telemetry.traffic import Traffic
 from edge.tls.certified_key import CertifiedKey
+from edge.tls.name_answer import NameAnswer
 
 
 class SampleConnection:
@@ -66,7 +71,12 @@ class SampleService:
         self.reopened = 0
         self.moves: list[Move] = []
         self.notice: MaintenanceNotice | None = None
+        self.purges: tuple[Purge, ...] = ()
         self.watched: list[socket.socket] = []
+
+    @property
+    def work_directories(self) -> Sequence[str]:
+        return ()
 
     def status(self) -> dict[str, Any]:
         return {
@@ -125,11 +135,26 @@ class SampleService:
     def clean_up(self, number: int) -> None:
         self.answers.pop(number, None)
 
+    def use_keeper(self, want: Callable[[str, str], None] | None) -> None:
+        pass
+
+    def offer_certificate(self, certified_key: CertifiedKey) -> None:
+        pass
+
+    def answer_name(self, answer: NameAnswer) -> None:
+        pass
+
     def maintain(self, notice: MaintenanceNotice | None) -> None:
         self.notice = notice
 
+    def purge(self, purges: tuple[Purge, ...]) -> None:
+        self.purges = purges
+
     def reopen_logs(self) -> None:
         self.reopened += 1
+
+    def traffic(self) -> Traffic:
+        return Traffic(len(self.connections))
 
     def tick(self, now: float) -> None:
         pass
@@ -172,6 +197,18 @@ class SampleManager:
             reply = f"failed: {problem}"
         writer.write(reply.encode())
         writer.close()
+
+    def want(self, name: str, client: str, caller: int, reply: Callable[[CertifiedKey | NameAnswer], None]) -> None:
+        pass
+
+    async def perform(self, request: Request) -> Answer:
+        return Answer(True, (f"performed {request}",))
+
+    def statuses(self) -> list[CertificateStatus]:
+        return []
+
+    def events(self) -> dict[tuple[str, str, str], int]:
+        return {}
 
     async def stop(self) -> None:
         self.server.close()

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.certs.publisher import HTTP01, TLSALPN01
-from edge.config.schema import Config, Site
-from edge.process.channel import MAX_BATCH, MAX_PACKET, Channel, MessageTooLarge, encode, new_pair
+from edge.config.schema import Config, Site, StaticMount
+from edge.process.channel import MAX_BATCH, MAX_MESSAGE, MAX_PACKET, Channel, MessageTooLarge, encode, new_pair
 from edge.process.messages import (
     Acknowledged,
     Configure,
@@ -154,30 +154,83 @@ def test_attachments_that_were_never_sent_are_closed(pair: Pair) -> None:
 
 
 def test_a_message_that_does_not_fit_is_refused() -> None:
-    """More than MAX_PACKET is an error for the sender before anything is sent."""
+    """More than MAX_MESSAGE is an error for the sender before anything is sent."""
     with pytest.raises(MessageTooLarge):
-        encode(ServeCertificate(CertifiedKey(("a.test",), b"x" * MAX_PACKET, b"k", "1", 0.0)))
+        encode(DropCertificate(("x" * MAX_MESSAGE,)))
 
 
-def test_a_thousand_sites_fit_into_one_message() -> None:
-    """The limit does not stand in the way of a large installation."""
-    sites = tuple(Site((f"site-{number}.example.com", f"www.site-{number}.example.com")) for number in range(1000))
-    encode(Configure(Config(sites, "/var/lib/edge"), 1))
+def test_a_message_that_does_not_fit_stands_in_nobodys_way(pair: Pair) -> None:
+    """Those before and behind it arrive, and the socket that was to go with it is closed."""
+    keeper, worker = pair
+    mine, gift = socket.socketpair()
+    keeper.send(SnapshotComplete())
+    with pytest.raises(MessageTooLarge):
+        keeper.send(DropCertificate(("x" * MAX_MESSAGE,)), gift)
+    keeper.send(ReopenLogs())
+    assert [message for message, _ in worker.receive()] == [SnapshotComplete(), ReopenLogs()]
+    with mine:
+        assert mine.recv(1) == b""
+
+
+def test_ten_thousand_sites_are_one_message() -> None:
+    """It takes many packets, is put together again, and what is said before and after stays in its place."""
+    names = tuple(f"site-{number}.customers.example.com" for number in range(10_000))
+    sites = tuple(Site((name, f"www.{name}"), static=(StaticMount("/static", "/srv/static"),)) for name in names)
+    large = Configure(Config(sites, "/var/lib/edge"), 1)
+    assert len(encode(large)) > 10
+    one, other = new_pair()
+    sender, receiver = Channel[Any, Any](one, Ready), Channel[Any, Any](other, ToKeeper)
+    for message in (Drain(1.0), large, Drain(2.0)):
+        sender.send(message)
+    arrived: list[Any] = []
+    while len(arrived) < 3:
+        arrived += [message for message, _ in receiver.receive()]
+        sender.flush()
+    assert arrived == [Drain(1.0), large, Drain(2.0)]
+    sender.close()
+    receiver.close()
+
+
+def test_the_socket_of_a_long_message_comes_with_its_end(pair: Pair) -> None:
+    """It is handed over once, together with the message that it belongs to."""
+    keeper, worker = pair
+    mine, gift = socket.socketpair()
+    keeper.send(BIG, gift)
+    [(message, attachment)] = worker.receive()
+    assert message == BIG
+    assert attachment is not None
+    mine.close()
+    attachment.close()
 
 
 @given(st.binary(min_size=1, max_size=200))
 def test_nonsense_ends_the_channel(packet: bytes) -> None:
-    """A packet is a message of the union or ends the channel: nothing third, and no exception."""
+    """A packet is a message of the union, a piece of one, or ends the channel: nothing else, and no exception."""
     one, other = new_pair()
     channel = Channel[Any, Any](one, WorkerToKeeper)
     with other:
         other.send(packet)
         arrived = channel.receive()
-        assert channel.is_open == bool(arrived)
+        assert channel.is_open == bool(arrived) or (packet[:1] == b"+" and len(packet) > 1)
     channel.close()
 
 
-@pytest.mark.parametrize("packet", [b"", b"x" * (MAX_PACKET + 1), msgspec.json.encode(Drain(1.0))])
+def test_a_message_without_an_end_ends_the_channel() -> None:
+    """Pieces are gathered up to the length that this receiver takes, not for ever: a worker has no more than one packet."""
+    one, other = new_pair()
+    channel = Channel[Any, Any](one, WorkerToKeeper, max_message=MAX_PACKET)
+    with other:
+        other.send(b"+" + b" " * (MAX_PACKET - 1))
+        before = (channel.receive(), channel.is_open)
+        other.send(b"+  ")
+        after = (channel.receive(), channel.is_open)
+    assert (before, after) == (([], True), ([], False))
+    channel.close()
+
+
+@pytest.mark.parametrize(
+    "packet", [b"", b"+", b".", b"x", b"." + b"x" * MAX_PACKET, b"." + msgspec.json.encode(Drain(1.0))]
+)
 def test_what_the_peer_may_not_say_ends_the_channel(packet: bytes) -> None:
     """Empty and overlong packets, and messages meant for others, are not guessed at."""
     one, other = new_pair()
@@ -196,7 +249,7 @@ def test_a_socket_that_nobody_asked_for_ends_the_channel() -> None:
     channel = Channel[Any, Any](one, WorkerToKeeper)
     before = len(os.listdir("/proc/self/fd"))
     with other:
-        socket.send_fds(other, [encode(Acknowledged(1))], [other.fileno()])
+        socket.send_fds(other, encode(Acknowledged(1)), [other.fileno()])
         assert channel.receive() == []
         assert not channel.is_open
         assert len(os.listdir("/proc/self/fd")) == before

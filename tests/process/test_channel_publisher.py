@@ -22,8 +22,10 @@ from edge.process.messages import (
     Maintain,
     PresentChallenge,
     ServeCertificate,
+    Served,
     SnapshotComplete,
 )
+from edge.telemetry.traffic import Traffic
 from edge.tls.certified_key import CertifiedKey
 
 CONFIG = Config((Site(("a.test",)),), "/s")
@@ -196,6 +198,22 @@ def test_a_worker_that_joins_meanwhile_is_waited_for() -> None:
     play(scene)
 
 
+def test_nothing_is_presented_while_held() -> None:
+    """During an upgrade workers that are not linked here let visitors in, and the CA would ask one of them."""
+
+    async def scene(stage: Stage) -> None:
+        stage.publisher.hold()
+        worker = stage.join()
+        presenting = await stage.begin_present()
+        assert worker.heard() == []
+        stage.publisher.release()
+        await asyncio.sleep(0)
+        worker.acknowledge()
+        await presenting
+
+    play(scene)
+
+
 @pytest.mark.parametrize(("workers", "words"), [(0, "no worker is there"), (2, "2 workers did not confirm")])
 def test_silence_is_a_failure(workers: int, words: str) -> None:
     """No acknowledgement in time, or nobody to give one: the CA must not be told to look, and the answer is taken back."""
@@ -247,5 +265,35 @@ def test_plain_http_decides_which_challenges_can_be_answered() -> None:
         assert stage.publisher.challenge_kinds() == {"http-01", "tls-alpn-01"}
         stage.publisher.config = Config(CONFIG.sites, "/s", listen=Listen(http_port=0))
         assert stage.publisher.challenge_kinds() == {"tls-alpn-01"}
+
+    play(scene)
+
+
+def test_names_that_leave_together_are_forgotten_one_by_one() -> None:
+    """They may have had certificates of their own; one that still serves another name stays."""
+
+    async def scene(stage: Stage) -> None:
+        for serial, names in (("1", ("a.test",)), ("2", ("b.test",)), ("3", ("c.test", "d.test"))):
+            stage.publisher.replace(key(serial, *names))
+        stage.publisher.withdraw_certificate(("a.test", "b.test", "c.test"))
+        assert stage.join().serials() == ["3"]
+
+    play(scene)
+
+
+def test_what_workers_have_served_adds_up_and_never_goes_back() -> None:
+    """Reports replace each other; a worker that has ended still counts, but for its connections."""
+
+    async def scene(stage: Stage) -> None:
+        one, other = stage.join(), stage.join()
+        one.channel.send(Served(Traffic(3, (0, 0, 10, 0, 0, 0))))
+        one.channel.send(Served(Traffic(4, (0, 0, 12, 1, 0, 0))))
+        other.channel.send(Served(Traffic(1, (0, 0, 5, 0, 0, 0))))
+        while stage.publisher.traffic != Traffic(5, (0, 0, 17, 1, 0, 0)):
+            await asyncio.sleep(0)
+        one.channel.close()
+        while stage.publisher.traffic.connections != 1:
+            await asyncio.sleep(0)
+        assert stage.publisher.traffic == Traffic(1, (0, 0, 17, 1, 0, 0))
 
     play(scene)

@@ -26,7 +26,7 @@ def test_generations_count_from_one(tmp_path: Path) -> None:
 
 def test_a_configuration_that_no_message_can_hold_is_a_complaint(tmp_path: Path) -> None:
     """It is refused before anything has been started or opened."""
-    sites = tuple(Site((f"{'long' * 60}{number}.test",)) for number in range(2000))
+    sites = tuple(Site((f"{'long' * 5000}{number}.test",)) for number in range(2000))
     with pytest.raises(ConfigError, match="too large"):
         prepare(msgspec.structs.replace(sample_config(tmp_path), sites=sites))
 

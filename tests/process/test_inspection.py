@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from edge.config.address import UpstreamAddress, parse_upstream
+from edge.config.on_demand_schema import AskURL, OnDemand
 from edge.config.schema import Config, KeyPair, Listen, Site
 from edge.process.inspection import certificates, find_complaints, find_warnings, first_barrier, upstream_problem
 
@@ -117,3 +119,12 @@ def test_an_empty_storage_has_no_certificates_and_stays_empty(tmp_path: Path) ->
     """Looking creates nothing."""
     assert certificates(str(tmp_path / "state")) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_is_asked_about_names_should_be_there(tmp_path: Path) -> None:
+    """A program that nobody has started refuses all customers."""
+    ask = AskURL(UpstreamAddress(path=str(tmp_path / "app.sock")), "service.test", "/ask?domain=")
+    config = structs.replace(_config(tmp_path, port=_free_port()), on_demand=OnDemand(ask))
+    assert any(
+        each.startswith("[on_demand] ask: http://service.test/ask does not exist") for each in find_warnings(config)
+    )

@@ -9,6 +9,7 @@ import pytest
 from edge.config.maintenance import MAX_PAGE, MaintenanceNotice
 from edge.errors import StorageError
 from edge.process.maintenance import KEY, MaintenanceWatch, begin_maintenance, end_maintenance, read_notice
+from edge.storage.opening import open_storage
 
 NOTICE = MaintenanceNotice("<h1>ä</h1>", 120)
 
@@ -22,14 +23,14 @@ class Heard:
 def test_what_the_command_writes_is_what_the_keeper_reads(tmp_path: Path) -> None:
     """On, changed, off; and `end_maintenance` tells whether there was anything to end."""
     storage = str(tmp_path)
-    assert read_notice(storage) is None
+    assert read_notice(open_storage(storage)) is None
     begin_maintenance(storage, NOTICE)
-    assert read_notice(storage) == NOTICE
+    assert read_notice(open_storage(storage)) == NOTICE
     begin_maintenance(storage, MaintenanceNotice())
-    assert read_notice(storage) == MaintenanceNotice()
+    assert read_notice(open_storage(storage)) == MaintenanceNotice()
     assert end_maintenance(storage)
     assert not end_maintenance(storage)
-    assert read_notice(storage) is None
+    assert read_notice(open_storage(storage)) is None
 
 
 def test_only_changes_are_told(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_a_damaged_file_changes_nothing(tmp_path: Path, damaged: bytes) -> None:
     heard.watch.look()
     assert heard.notices == [NOTICE]
     with pytest.raises(StorageError, match="damaged"):
-        read_notice(str(tmp_path))
+        read_notice(open_storage(str(tmp_path)))
 
 
 def test_a_page_that_no_message_can_carry_is_refused(tmp_path: Path) -> None:

@@ -109,12 +109,12 @@ class FakeEntrance:
         self.loop = loop
         self.stream: FakeStream
 
-    def address_of(self, sock: object) -> str:
-        return "203.0.113.7"
-
     def open(self, sock: object, connection: Connection) -> Any:
         self.stream = FakeStream(connection, self.loop)
         return self.stream
+
+    def client(self, sock: object) -> str:
+        return "203.0.113.7"
 
     def greet(self, stream: object) -> tuple[Engine, Peer]:
         return self.engine, Peer("203.0.113.7", 4711)

@@ -137,6 +137,17 @@ def test_a_body_at_a_fair_pace_may_take_its_time(guest: Guest) -> None:
     assert guest.recorders[1].heard == []
 
 
+def test_a_stream_of_messages_may_rest(guest: Guest) -> None:
+    """A handler that expects one says so, and no deadline is left for the body."""
+    guest.receive(wire.headers(1, wire.POST, end=False) + wire.data(1, b"hello"))
+    guest.recorders[1].exchange.let_body_rest()
+    guest.wait(5 * BODY_IDLE_TIMEOUT)
+    guest.receive(wire.data(1, b" again", end=True))
+    assert guest.recorders[1].body == b"hello again"
+    assert "body-too-slow" not in guest.recorders[1].heard
+    assert guest.is_served(3)
+
+
 def test_a_paused_body_is_not_the_clients_fault(guest: Guest) -> None:
     """While its handler does not want the body no deadline runs, and credit for one window at most is lent."""
     guest.receive(wire.headers(1, wire.POST, end=False))

@@ -1,8 +1,13 @@
-"""One suite for the storage contract; every implementation is a parameter here."""
+"""One suite for the storage contract; every implementation is a parameter here.
+
+`handles` are two storages on the same data, as two nodes have them; `storage` is the first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,10 +18,50 @@ from edge.errors import StorageError
 from edge.storage.contract import Storage
 from edge.storage.filesystem import FileSystemStorage
 from edge.storage.keys import check_key
+from edge.storage.leases import Leases
+from edge.storage.opening import node_name
+from edge.storage.seal import KeySeal, Seal
+from edge.storage.server_storage import ServerStorage
+from tests.storage.memory_server import MemoryDatabase, MemoryServer
+from tests.storage.opened import opened
+from tests.storage.servers import DatabaseServer
 
-IMPLEMENTATIONS: dict[str, Callable[[Path], Storage]] = {
-    "filesystem": lambda directory: FileSystemStorage(directory / "storage"),
-}
+KEY = base64.b64encode(bytes(range(32))).decode()
+
+
+class Place:
+    """Something that storages can be opened on."""
+
+    def __init__(self, open_one: Callable[[], Storage]) -> None:
+        self.open = open_one
+
+
+def on_memory(seal: Callable[[], Seal | None]) -> Place:
+    """Nodes on a server in memory."""
+    database = MemoryDatabase()
+
+    def open_one() -> Storage:
+        server = MemoryServer(database)
+        return ServerStorage(server, Leases(server, server, node_name()), seal())
+
+    return Place(open_one)
+
+
+@pytest.fixture(params=["filesystem", "memory", "sealed", "redis", "postgresql"])
+def handles(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Storage, Storage]]:
+    """Two nodes' views of one storage, which is empty."""
+    kind: str = request.param
+    with ExitStack() as stack:
+        if kind == "filesystem":
+            yield FileSystemStorage(tmp_path / "storage"), FileSystemStorage(tmp_path / "storage")
+        elif kind in ("memory", "sealed"):
+            place = on_memory(lambda: KeySeal(KEY) if kind == "sealed" else None)
+            yield place.open(), place.open()
+        else:
+            server: DatabaseServer = request.getfixturevalue(kind)
+            server.wipe()
+            yield stack.enter_context(opened(server)), stack.enter_context(opened(server))
+
 
 BAD_KEYS = [
     "",
@@ -39,9 +84,9 @@ BAD_KEYS = [
 ]
 
 
-@pytest.fixture(params=sorted(IMPLEMENTATIONS))
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
-    return IMPLEMENTATIONS[request.param](tmp_path)
+@pytest.fixture
+def storage(handles: tuple[Storage, Storage]) -> Storage:
+    return handles[0]
 
 
 def test_a_stored_value_is_loaded(storage: Storage) -> None:
@@ -143,12 +188,75 @@ def test_quarantine_keeps_the_damage(storage: Storage) -> None:
     assert storage.load(f"quarantine/{reason}") == b"not JSON"
 
 
-def test_a_lock_excludes(storage: Storage) -> None:
-    """Only one holder at a time; other names are free; leaving frees it."""
-    with storage.lock("certs/a") as first:
-        with storage.lock("certs/a") as second, storage.lock("certs/b") as other:
-            assert (first, second, other) == (True, False, True)
-        with storage.lock("certs/a") as third:
-            assert third is False
-    with storage.lock("certs/a") as again:
-        assert again is True
+def test_a_lock_excludes(handles: tuple[Storage, Storage]) -> None:
+    """Only one holder at a time, here and elsewhere; other names are free; leaving frees it."""
+    here, elsewhere = handles
+    for other in handles:
+        with here.lock("certs/a") as first:
+            assert first is not None
+            with other.lock("certs/a") as second, other.lock("certs/b") as another:
+                assert second is None
+                assert another is not None
+            with elsewhere.lock("certs/a") as third:
+                assert third is None
+        with other.lock("certs/a") as again:
+            assert again is not None
+
+
+def test_whoever_holds_a_lock_writes_through_it(handles: tuple[Storage, Storage]) -> None:
+    """The storage that a lock yields is the same storage, for every kind of write."""
+    here, elsewhere = handles
+    with here.lock("certs/a") as held:
+        assert held is not None
+        held.store("certs/a/state.json", b"{}")
+        held.store_directory("certs/a/gen/1", {"chain.pem": b"c"})
+        held.point("certs/a/current", "gen/1")
+        held.store("certs/a/bad", b"?")
+        held.quarantine("certs/a/bad", "bad")
+        held.delete("certs/a/state.json")
+    assert elsewhere.list("certs/a") == ["current", "gen"]
+    assert elsewhere.load("certs/a/current/chain.pem") == b"c"
+
+
+def test_everybody_hears_of_changes(handles: tuple[Storage, Storage]) -> None:
+    """A change is reported once to each node by its area; without a mark everything counts as changed."""
+    here, elsewhere = handles
+    here.store("limits/ca.json", b"1")
+    here.store("certs/a/state.json", b"1")
+    here.store("certs/b/state.json", b"1")
+    first = elsewhere.changes(None)
+    assert {"certs/a", "certs/b", "limits"} <= first.areas
+    assert elsewhere.changes(first.mark).areas == frozenset()
+    here.store_directory("certs/b/gen/1", {})
+    here.point("certs/b/current", "gen/1")
+    second = elsewhere.changes(first.mark)
+    assert "certs/b" in second.areas
+    assert not {"certs/a", "limits"} & second.areas
+    here.delete("certs/a")
+    assert {"certs", "certs/a"} & elsewhere.changes(second.mark).areas
+    assert elsewhere.changes(elsewhere.changes(second.mark).mark).areas == frozenset()
+
+
+def test_values_are_any_bytes_up_to_a_limit(storage: Storage) -> None:
+    """Every byte comes back; more than a mebibyte is refused when it is written or when it is read."""
+    value = bytes(range(256)) * 4096
+    storage.store("big/value", value)
+    assert storage.load("big/value") == value
+
+    def too_much() -> None:
+        storage.store("big/value", value + b"!")
+        storage.load("big/value")
+
+    with pytest.raises(StorageError):
+        too_much()
+
+
+def test_listing_is_of_one_directory(storage: Storage) -> None:
+    """Names that begin alike, or hold what databases take for wildcards, are told apart."""
+    for key in ("certs/a_b/x", "certs/a.b/y", "certs/a_/z", "certs/a*b/w", "certs/a-/v", "certs2/q"):
+        storage.store(key, b"")
+    assert storage.list("certs") == ["a*b", "a-", "a.b", "a_", "a_b"]
+    assert storage.list("certs/a_") == ["z"]
+    storage.delete("certs/a_")
+    assert storage.list("certs") == ["a*b", "a-", "a.b", "a_b"]
+    assert storage.list("certs2") == ["q"]

@@ -232,6 +232,20 @@ def test_links_and_devices_are_not_read(tmp_path: Path) -> None:
         storage.resolve("a/value")
 
 
+def test_a_sweep_lets_another_process_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A temporary name that becomes a value between being listed and being looked at is no error."""
+    (tmp_path / "~0123").touch()
+    lstat = Path.lstat
+
+    def too_late(path: Path) -> os.stat_result:
+        path.rename(tmp_path / "value")
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", too_late)
+    sweep(tmp_path, float("inf"))
+    assert (tmp_path / "value").is_file()
+
+
 def test_the_remains_of_a_crash_are_swept(tmp_path: Path) -> None:
     """Temporary names older than the lifetime go at the next start; younger ones may belong to a living process."""
     storage = prepared(tmp_path)
@@ -250,7 +264,7 @@ def test_a_lock_dies_with_its_process(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib; from edge.storage.filesystem import FileSystemStorage\n"
         "with FileSystemStorage(pathlib.Path(sys.argv[1])).lock('certs/a') as got:\n"
-        "    print(got, flush=True); sys.stdin.read()"
+        "    print(got is not None, flush=True); sys.stdin.read()"
     )
     storage = FileSystemStorage(tmp_path / "storage")
     with subprocess.Popen(
@@ -259,9 +273,9 @@ def test_a_lock_dies_with_its_process(tmp_path: Path) -> None:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"True\n"
         with storage.lock("certs/a") as got:
-            assert got is False
+            assert got is None
         holder.kill()
         holder.wait()
-        with storage.lock("certs/a") as got:
-            assert got is True
+        with storage.lock("certs/a") as again:
+            assert again is not None
     assert (storage.root / "locks" / "certs" / "a.lock").exists()

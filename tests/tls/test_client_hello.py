@@ -37,10 +37,12 @@ def client_hello(server_name: str | None, alpn: list[str]) -> bytes:
     ],
 )
 def test_reads_what_a_real_client_offers(server_name: str | None, alpn: list[str]) -> None:
-    """Server name in lower case and ALPN list in order, each empty when absent."""
-    expected = ClientHello((server_name or "").lower(), tuple(name.encode() for name in alpn))
-    assert parse_client_hello(client_hello(server_name, alpn)) == expected
-    assert parse_client_hello(client_hello(server_name, alpn) + b"more behind") == expected
+    """Server name in lower case and ALPN list in order, each empty when absent; and the groups."""
+    expected = ((server_name or "").lower(), tuple(name.encode() for name in alpn))
+    for behind in (b"", b"more behind"):
+        found = parse_client_hello(client_hello(server_name, alpn) + behind)
+        assert (found.server_name, found.alpn) == expected
+        assert {0x0017, 0x001D} <= set(found.groups)  # secp256r1 and x25519
 
 
 def test_every_proper_beginning_is_incomplete() -> None:
@@ -59,7 +61,8 @@ def test_a_message_spread_over_records_is_put_together() -> None:
         hello[:3] + len(part).to_bytes(2, "big") + part
         for part in (message[:1], message[1:7], message[7:100], message[100:])
     )
-    assert parse_client_hello(records) == ClientHello("a.test", (b"acme-tls/1",))
+    assert parse_client_hello(records) == parse_client_hello(hello)
+    assert parse_client_hello(records).alpn == (b"acme-tls/1",)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from edge.errors import CertificateError
 from edge.tls.certified_key import CertifiedKey
 from edge.tls.contexts import new_base_context
-from edge.tls.selector import Selector
+from edge.tls.selector import BUILT_AHEAD, Selector
 from tests.certificates import make_certified_key
 
 
@@ -115,3 +115,36 @@ def test_a_certificate_that_comes_without_descriptors_is_not_lost(selector: Sele
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert served(selector, "a.test") == leaf(new)
+
+
+def test_of_many_certificates_only_those_in_use_have_contexts(selector: Selector) -> None:
+    """Beyond the first ones a context is built when somebody comes for it."""
+    keys = [make_certified_key(f"n{number}.test") for number in range(BUILT_AHEAD + 5)]
+    for each in keys:
+        selector.replace(each)
+    assert f"{BUILT_AHEAD} contexts" in repr(selector)
+    assert served(selector, keys[-1].names[0]) == leaf(keys[-1])
+    assert f"{BUILT_AHEAD + 1} contexts" in repr(selector)
+
+
+def test_a_certificate_that_cannot_be_built_later_is_dropped(selector: Selector) -> None:
+    """Its names are unknown from then on: visitors must not be able to fill the log."""
+    for number in range(BUILT_AHEAD):
+        selector.replace(make_certified_key(f"n{number}.test"))
+    good, other = make_certified_key("a.test"), make_certified_key("a.test")
+    selector.replace(CertifiedKey(good.names, good.chain, other.key, "ff", good.not_after))
+    with pytest.raises(ssl.SSLError, match="INTERNAL_ERROR"):
+        served(selector, "a.test")
+    with pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"):
+        served(selector, "a.test")
+
+
+def test_a_replacement_is_tried_however_many_there_are(selector: Selector) -> None:
+    """What is served now stays until its successor is known to work."""
+    keys = [make_certified_key(f"n{number}.test") for number in range(BUILT_AHEAD + 1)]
+    for each in keys:
+        selector.replace(each)
+    last = keys[-1]
+    with pytest.raises(CertificateError):
+        selector.replace(CertifiedKey(last.names, last.chain, keys[0].key, "ff", last.not_after))
+    assert served(selector, last.names[0]) == leaf(last)

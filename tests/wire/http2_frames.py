@@ -123,4 +123,8 @@ class FrameReader:
 
     def fields(self, head: Frame) -> dict[bytes, bytes]:
         """The fields of a HEADERS frame; call once per frame and in order."""
-        return {bytes(name): bytes(value) for name, value in self._decoder.decode(head.payload, raw=True)}
+        return dict(self.lines(head))
+
+    def lines(self, head: Frame) -> list[tuple[bytes, bytes]]:
+        """The same in their order, repeated names kept."""
+        return [(bytes(name), bytes(value)) for name, value in self._decoder.decode(head.payload, raw=True)]

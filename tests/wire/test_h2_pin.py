@@ -12,8 +12,9 @@ from h2.stream import H2Stream, StreamClosedBy, StreamInputs
 from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
+from edge.wire.client_h2 import ClientConnection
 from edge.wire.flood_budget import reset_budget
-from edge.wire.hardened_h2 import HardenedConnection
+from edge.wire.server_h2 import ServerConnection
 
 METHODS = {
     "_begin_new_stream": ["stream_id", "allowed_ids"],
@@ -34,6 +35,7 @@ ATTRIBUTES = [
     "decoder",
     "encoder",
     "highest_inbound_stream_id",
+    "highest_outbound_stream_id",
     "incoming_buffer",
     "local_settings",
     "max_inbound_frame_size",
@@ -62,9 +64,9 @@ def test_an_attribute_we_use_is_still_there(connection: H2Connection, name: str)
 
 def test_the_handlers_are_still_looked_up_by_frame_class() -> None:
     """Our handlers stand in the table, and the table is what `_receive_frame` asks."""
-    connection = HardenedConnection(reset_budget())
     stock = H2Connection(H2Configuration(client_side=False))
-    assert connection._frame_dispatch_table.keys() == stock._frame_dispatch_table.keys()
+    for connection in (ServerConnection(reset_budget()), ClientConnection(reset_budget())):
+        assert connection._frame_dispatch_table.keys() == stock._frame_dispatch_table.keys()
     assert "_frame_dispatch_table" in inspect.getsource(H2Connection._receive_frame)
 
 
@@ -75,6 +77,8 @@ def test_streams_and_errors_have_the_shape_we_use() -> None:
     assert stream.outbound_flow_control_window == 65535
     assert StreamClosedError(1)._events == []
     assert {each.name for each in StreamClosedBy} >= {"SEND_RST_STREAM", "SEND_END_STREAM"}
+    assert callable(stream.acknowledge_received_data)
+    assert stream.state_machine.headers_received
     manager = H2Connection(H2Configuration(client_side=False))._inbound_flow_control_window_manager
     assert callable(manager.window_consumed)
     assert callable(manager.process_bytes)

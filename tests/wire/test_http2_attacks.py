@@ -184,6 +184,17 @@ def test_control_floods(peer: Peer, frame: bytes) -> None:
     assert sum(len(each.payload) + 9 for each in peer.frames) < MAX_CONTROL_OUTPUT
 
 
+def test_a_client_that_measures_the_way_is_no_attack(peer: Peer) -> None:
+    """gRPC clients in Go answer every message with a WINDOW_UPDATE and a PING, however many come a second."""
+    peer.send(wire.headers(1))
+    peer.engine.send_head(1, ResponseHead(200, (), None))
+    for _ in range(2000):
+        peer.engine.send_body(1, b"message", end=False)
+        peer.read()
+        peer.send(wire.window_update(0, 7), wire.ping())
+    assert not peer.is_ended
+
+
 def test_steady_control_frames_are_no_attack(peer: Peer) -> None:
     """A ping now and then, for as long as the client likes, is not a flood."""
     for _ in range(30):

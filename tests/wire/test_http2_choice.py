@@ -7,6 +7,7 @@ import pytest
 from edge.errors import ConfigError
 from edge.wire import http2
 from edge.wire.http2 import http2_engine_factory
+from tests.plain import plain_only
 
 
 def test_auto_takes_the_fast_engine_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,6 +17,7 @@ def test_auto_takes_the_fast_engine_where_it_is_installed(monkeypatch: pytest.Mo
     assert type(http2_engine_factory("auto")()).__name__ == "H2Engine"
 
 
+@plain_only
 def test_a_missing_engine_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """ngh2 asked for by name and not installed: one sentence that says what to install."""
     monkeypatch.setitem(__import__("sys").modules, "ngh2", None)

@@ -9,6 +9,7 @@ from edge.wire.engine import (
     ConnectionEnded,
     RequestReceived,
 )
+from tests.plain import plain_only
 from tests.wire import http2_frames as wire
 from tests.wire.http2_client import TEXT, ok
 from tests.wire.http2_peer import Peer
@@ -53,6 +54,7 @@ def test_a_goaway_of_the_client_takes_nothing_away(peer: Peer) -> None:
     assert peer.engine.must_close
 
 
+@plain_only
 def test_a_connection_serves_a_bounded_number_of_requests(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     """After MAX_REQUESTS_PER_CONNECTION the engine begins a graceful end by itself."""
     monkeypatch.setattr("edge.wire.http2_engine.MAX_REQUESTS_PER_CONNECTION", 3)

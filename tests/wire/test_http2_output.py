@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.http.limits import MAX_FRAME, MIN_SLICE
-from edge.wire.http2_output import OutputQueue, QueuedBody
+from edge.wire.http2_output import SMALL_PIECE, OutputQueue, QueuedBody
 from edge.wire.http2_priority import DEFAULT_PRIORITY, Priority, parse_priority, priority_of
 
 
@@ -49,10 +49,20 @@ def test_a_shut_window_is_passed_over() -> None:
     assert queue.unsent(1) == MAX_FRAME
 
 
+def test_small_pieces_are_joined() -> None:
+    """A body that comes byte by byte is not kept byte by byte."""
+    body = QueuedBody(1, DEFAULT_PRIORITY)
+    for number in range(5000):
+        body.append(bytes((number % 256,)))
+    assert body.unsent == 5000
+    assert len(body._pieces) <= 2 * 5000 // SMALL_PIECE
+    assert b"".join(body.take(5000)) == bytes(number % 256 for number in range(5000))
+
+
 @pytest.mark.parametrize(
     ("unsent", "ended", "window", "size"),
     [
-        (0, True, -5, -1),
+        (0, True, -5, 0),
         (0, True, 0, 0),
         (0, False, 100, -1),
         (10, False, 10, 10),

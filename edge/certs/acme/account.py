@@ -20,13 +20,14 @@ from acme import messages
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from josepy.json_util import JSONObjectWithFields, field
-from josepy.jwk import JWK, JWKEC
+from josepy.jwk import JWK, JWKEC, JWKRSA
 from msgspec import Struct
 
 from edge.certs.acme.conversation import Conversation
 from edge.certs.acme.key_change import signed_by_new_key
 from edge.certs.acme.network import Reply
 from edge.certs.acme.problems import ProblemFailure
+from edge.certs.acme.rehearsing import Deactivation
 from edge.certs.acme.transport import nonsense
 from edge.certs.acme.urls import host_of, require_https
 from edge.certs.issuer import ErrorClass, IssueFailed
@@ -91,6 +92,8 @@ class Accounts:
         self._wall_clock = wall_clock
         self._sleep = sleep
         self._one_at_a_time = asyncio.Lock()
+        self._writer = storage
+        """What changes are made through: fenced while the lock is held."""
 
     async def open(self, conversation: Conversation) -> JWK:
         """Make the conversation sign with the account, registering it first if need be; returns its key.
@@ -157,16 +160,34 @@ class Accounts:
             self._adopt_key()
             log.info("account key changed", account=record.url, ca=host_of(self._directory_url))
 
+    async def deactivate(self, conversation: Conversation) -> None:
+        """Ask the CA to accept nothing from the account any more (RFC 8555 §7.3.6). Raises: IssueFailed, StorageError."""
+        async with self._one_at_a_time, self._exclusive():
+            key, record = self._load_key(), self._load_record()
+            if key is None or record is None:
+                raise IssueFailed(ErrorClass.ACCOUNT, "account", "there is no account yet")
+            conversation.sign_with(key, record.url)
+            await conversation.post("account", record.url, Deactivation())
+            self.put_aside("deactivated by command")
+            log.warning("account deactivated", account=record.url, ca=host_of(self._directory_url))
+
+    def put_aside(self, reason: str) -> None:
+        """Forget the account; its files stay in quarantine. Raises: StorageError."""
+        self._storage.quarantine(self.directory, reason)
+
     async def _settle_key_change(self, conversation: Conversation, key: JWK, record: AccountRecord) -> JWK:
         """The account's key after a key change that a crash may have interrupted."""
-        new = self._load_key("key.next.pem")
-        if new is None:
+        if self._load_key("key.next.pem") is None:
             return key
-        if await self._find(conversation, new) != record.url:
-            self._storage.delete(f"{self.directory}/key.next.pem")  # the CA has never heard of it
-            return key
-        self._adopt_key()
-        return new
+        async with self._exclusive():
+            new = self._load_key("key.next.pem")
+            if new is None:  # another process has settled it
+                return self._load_key() or key
+            if await self._find(conversation, new) != record.url:
+                self._writer.delete(f"{self.directory}/key.next.pem")  # the CA has never heard of it
+                return key
+            self._adopt_key()
+            return new
 
     async def _find_quietly(self, conversation: Conversation, key: JWK) -> str:
         try:
@@ -178,8 +199,8 @@ class Accounts:
         """One atomic replacement; the spare file goes afterwards."""
         pem = self._storage.load(f"{self.directory}/key.next.pem")
         assert pem is not None
-        self._storage.store(f"{self.directory}/key.pem", pem)
-        self._storage.delete(f"{self.directory}/key.next.pem")
+        self._writer.store(f"{self.directory}/key.pem", pem)
+        self._writer.delete(f"{self.directory}/key.next.pem")
 
     # -- registering ---------------------------------------------------------------------------------------------------
 
@@ -253,9 +274,13 @@ class Accounts:
     @asynccontextmanager
     async def _exclusive(self) -> AsyncIterator[None]:
         for _ in range(LOCK_TRIES):
-            with self._storage.lock(self.directory) as got:
-                if got:
-                    yield
+            with self._storage.lock(self.directory) as held:
+                if held:
+                    self._writer = held
+                    try:
+                        yield
+                    finally:
+                        self._writer = self._storage
                     return
             await self._sleep(1.0)
         raise IssueFailed(ErrorClass.LOCAL, "account", "another process holds the lock of the account for too long")
@@ -268,7 +293,7 @@ class Accounts:
             key = JWK.load(pem)
         except (josepy.errors.Error, ValueError, TypeError) as exc:
             raise self._damaged(name) from exc
-        if not isinstance(key, JWKEC) or key.key.curve.name != "secp256r1":
+        if not is_account_key(key):
             raise self._damaged(name)
         return key
 
@@ -277,7 +302,7 @@ class Accounts:
         pem = private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        self._storage.store(f"{self.directory}/{name}", pem)
+        self._writer.store(f"{self.directory}/{name}", pem)
         return JWK.load(pem)
 
     def _load_record(self) -> AccountRecord | None:
@@ -289,20 +314,27 @@ class Accounts:
             record = msgspec.json.decode(value, type=AccountRecord)
             require_https(record.url)
         except ValueError as exc:
-            self._storage.quarantine(f"{self.directory}/account.json", str(exc))
+            self._writer.quarantine(f"{self.directory}/account.json", str(exc))
             return None
         return record
 
     def _save(self, record: AccountRecord) -> None:
-        self._storage.store(f"{self.directory}/account.json", msgspec.json.format(msgspec.json.encode(record)))
+        self._writer.store(f"{self.directory}/account.json", msgspec.json.format(msgspec.json.encode(record)))
 
     def _damaged(self, name: str) -> IssueFailed:
         return IssueFailed(
             ErrorClass.ACCOUNT,
             "account",
-            f"{self.directory}/{name} in the storage is no P-256 private key in PEM",
+            f"{self.directory}/{name} in the storage is no private key that edge can use for an account",
             hint="restore it from a backup, or delete it to register a new account",
         )
+
+
+def is_account_key(key: JWK) -> bool:
+    """P-256, which edge makes, or RSA with at least 2048 bits, which certbot makes and which may have been imported."""
+    if isinstance(key, JWKRSA):
+        return bool(key.key.key_size >= 2048)
+    return isinstance(key, JWKEC) and key.key.curve.name == "secp256r1"
 
 
 def _location(reply: Reply) -> str:

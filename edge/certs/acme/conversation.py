@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from josepy.interfaces import JSONDeSerializable
-from josepy.jwk import JWK
+from josepy.jwa import ES256, RS256
+from josepy.jwk import JWK, JWKRSA
 
 from edge.certs.acme.limits import Limits
 from edge.certs.acme.network import Network, Reply
@@ -63,6 +64,7 @@ class Conversation:
     def sign_with(self, key: JWK, account_url: str) -> None:
         """Sign from now on with this account; without a URL the key itself is sent along, as newAccount needs it."""
         self._network.key = key
+        self._network.alg = RS256 if isinstance(key, JWKRSA) else ES256  # RFC 7518 §3.1
         self._network.use_account(account_url)
         self.account_url = account_url
 

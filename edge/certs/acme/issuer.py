@@ -23,6 +23,7 @@ from edge.certs.acme.problems import ProblemFailure, clean
 from edge.certs.acme.proving import Prover
 from edge.certs.acme.rehearsing import rehearse
 from edge.certs.acme.renewal_info import ask_renewal_info
+from edge.certs.acme.revocation import revoke
 from edge.certs.acme.threads import call
 from edge.certs.acme.urls import authority_of
 from edge.certs.dns.persist import PersistentProof
@@ -162,6 +163,23 @@ class AcmeIssuer:
         async with self._talk() as conversation:
             await conversation.start(self._directory_url)
             await self._accounts.change_key(conversation)
+
+    async def deactivate_account(self) -> None:
+        """The CA accepts nothing from the account any more; it is put aside. Raises: IssueFailed, StorageError."""
+        async with self._talk() as conversation:
+            await conversation.start(self._directory_url)
+            await self._accounts.deactivate(conversation)
+
+    def put_account_aside(self) -> None:
+        """The next order registers another account. Raises: StorageError."""
+        self._accounts.put_aside("replaced by command")
+
+    async def revoke(self, chain: bytes, reason: int) -> None:
+        """Revoke the leaf of a PEM chain. Raises: IssueFailed, StorageError."""
+        async with self._talk() as conversation:
+            await conversation.start(self._directory_url)
+            await self._accounts.open(conversation)
+            await revoke(conversation, chain, reason)
 
     async def renewal_info(self, chain: bytes) -> RenewalAnswer:
         """The CA's advice for this certificate (PEM chain). Raises: IssueFailed."""

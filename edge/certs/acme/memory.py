@@ -26,6 +26,7 @@ class ChallengeMemory:
 
     def learn(self, name: str, kind: str, *, success: bool) -> None:
         """Remember the outcome of one validation."""
+        self._experiences = None  # other processes learn, too
         experiences = self._loaded()
         experience = experiences.get(name, Experience()).after(kind, success=success)
         if experiences.get(name) == experience:

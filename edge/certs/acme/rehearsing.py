@@ -17,7 +17,7 @@ log = get_logger("certs")
 
 
 class Deactivation(JSONObjectWithFields):
-    """What ends an authorization."""
+    """What ends an authorization or an account (RFC 8555 §7.5.2, §7.3.6)."""
 
     status: str = field("status", default="deactivated")
 

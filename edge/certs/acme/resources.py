@@ -28,6 +28,7 @@ class Directory(Struct, frozen=True, rename="camel"):
     new_order: _Url
     renewal_info: _Url | None = None
     key_change: _Url | None = None
+    revoke_cert: _Url | None = None
     meta: Any = None
 
     @property
@@ -104,6 +105,7 @@ def read_directory(reply: Reply) -> Directory:
         directory.new_order,
         directory.renewal_info,
         directory.key_change,
+        directory.revoke_cert,
     ):
         try:
             if url:

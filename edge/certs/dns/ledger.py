@@ -38,11 +38,13 @@ class RecordLedger:
 
     def add(self, record: TXTRecord, now: float) -> None:
         """It is about to be made."""
+        self._placed = None  # other processes add theirs
         self._loaded()[record] = now
         self._save()
 
     def remove(self, record: TXTRecord) -> None:
         """It is gone."""
+        self._placed = None
         self._loaded().pop(record, None)
         self._save()
 

@@ -81,6 +81,9 @@ class FakePublisher:
     def replace(self, certified_key: CertifiedKey) -> None:
         raise AssertionError("an issuer never replaces certificates")
 
+    def offer(self, certified_key: CertifiedKey) -> None:
+        raise AssertionError("an issuer never offers certificates")
+
     def withdraw_certificate(self, names: tuple[str, ...]) -> None:
         raise AssertionError("an issuer never withdraws certificates")
 

@@ -13,6 +13,7 @@ from cryptography import x509
 
 from edge.certs.acme.issuer import AcmeIssuer
 from edge.certs.acme.rehearsing import Deactivation
+from edge.certs.chain import read_leaf
 from edge.certs.issuer import ErrorClass, IssueFailed
 from edge.certs.publisher import HTTP01, TLSALPN01, Publisher
 from edge.config.acme_schema import ExternalAccount
@@ -379,6 +380,32 @@ def test_an_account_gets_a_new_key_and_stays_the_same(pebble: Pebble, tmp_path: 
     assert json.loads((directory / "account.json").read_text())["url"] == url
     with pytest.raises(IssueFailed, match="no account yet"):
         asyncio.run(issuer_for(pebble, tmp_path / "new").change_account_key())
+
+
+def test_an_account_ends_by_command_and_is_put_aside(pebble: Pebble, tmp_path: Path) -> None:
+    """The CA takes nothing from it any more, its key stays in quarantine, and the next order registers another."""
+    issuer = issuer_for(pebble, tmp_path / "s")
+    asyncio.run(issue(pebble, issuer, FakeJournal(("a.test",)), FakePublisher()))
+    (directory,) = (tmp_path / "s" / "accounts").iterdir()
+    url = json.loads((directory / "account.json").read_text())["url"]
+    asyncio.run(issuer_for(pebble, tmp_path / "s").deactivate_account())
+    assert not directory.exists()
+    assert list((tmp_path / "s" / "quarantine").glob("*/key.pem"))
+    asyncio.run(issue(pebble, issuer_for(pebble, tmp_path / "s"), FakeJournal(("a.test",)), FakePublisher()))
+    assert json.loads((directory / "account.json").read_text())["url"] != url
+    issuer_for(pebble, tmp_path / "s").put_account_aside()
+    assert not directory.exists()
+    with pytest.raises(IssueFailed, match="no account yet"):
+        asyncio.run(issuer_for(pebble, tmp_path / "s").deactivate_account())
+
+
+def test_a_certificate_is_revoked_once_or_twice(pebble: Pebble, tmp_path: Path) -> None:
+    """The CA knows it as revoked; one that is revoked already is no error."""
+    issuer = issuer_for(pebble, tmp_path / "s")
+    chain = asyncio.run(issue(pebble, issuer, FakeJournal(("a.test",)), FakePublisher()))
+    for _ in range(2):
+        asyncio.run(issuer_for(pebble, tmp_path / "s").revoke(chain, 4))
+    assert pebble.certificate_status(read_leaf(chain).serial) == "Revoked"
 
 
 def test_a_failed_validation_tells_what_is_seen_from_here(pebble: Pebble, tmp_path: Path) -> None:
