@@ -24,6 +24,9 @@ from edge.net.share import Share
 AT_ONCE: Final = 32
 """Connections ended in one go when room is needed, so that the search for them is not made for each newcomer. nginx 32."""
 
+TOO_MUCH: Final = (MISDEEDS_FORGIVEN - 0.5) * MISDEED_INTERVAL
+"""Seconds of debt; a half, because many small floats do not add up to their sum."""
+
 
 class Guest(Protocol):
     """A connection, as far as it is counted here."""
@@ -102,7 +105,7 @@ class Client:
 
     def is_shunned(self, now: float) -> bool:
         """Whether that happened so often that new connections wait."""
-        return self._debt_until - now >= MISDEEDS_FORGIVEN * MISDEED_INTERVAL and not self.is_trusted
+        return self._debt_until - now > TOO_MUCH and not self.is_trusted
 
     def is_forgotten(self, now: float) -> bool:
         """Whether nothing is left to be remembered."""

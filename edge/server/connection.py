@@ -252,7 +252,7 @@ class Connection:
                     self._abandon(exchange, reason)
             case ConnectionEnded(reason):
                 if reason and self.engine.multiplexed:
-                    self.server.reception.misbehaved(self.client, reason)
+                    self.server.reception.misbehaved(self.client, self, reason)
                 self._abort_exchanges(reason or "client-gone")
                 self._close(linger=True)
             case _:

@@ -108,14 +108,14 @@ class Reception:
             first = next(iter(self._gone))
             del self._gone[first], self._clients[first]
 
-    def misbehaved(self, client: Client, reason: str) -> None:
-        """One of its connections was ended for a flood or for broken frames; if that happens too often, its idle ones end too."""
+    def misbehaved(self, client: Client, connection: Guest, reason: str) -> None:
+        """A connection is being ended for a flood or for broken frames; if that happens too often, its idle ones end too."""
         now = self._clock()
         client.misbehave(now)
         if client.is_shunned(now):
             self._warn("client misbehaves", client=client.address, reason=reason)
-            for connection in longest_idle(client.connections - client.line.keys()):
-                connection.give_way()
+            for idle in longest_idle(client.connections - client.line.keys() - {connection}):
+                idle.give_way()
 
     # -- memory -------------------------------------------------------------------------------------------------------
 

@@ -59,7 +59,7 @@ class Guest:
 
     def misbehave(self) -> None:
         """Be ended by edge."""
-        self.house.reception.misbehaved(self.client, "reset-flood")
+        self.house.reception.misbehaved(self.client, self, "reset-flood")
         if not self.has_left:
             self.leave()
 
