@@ -54,7 +54,7 @@ class ReadersMachine:
             arguments = ["check", *self._here(flags)]
         elif command == "certs":
             arguments = [command, *self._certs(flags)]
-        elif command == "maintenance":
+        elif command in ("maintenance", "doctor"):
             arguments = [command, *flags[:1], *self._here(flags[1:])]
         elif command in ("install-service", "upgrade"):
             switches = [word for word in flags if word in SWITCHES]
@@ -64,6 +64,7 @@ class ReadersMachine:
             find_warnings=lambda config: [],
             read_certificates=lambda storage: [EXAMPLE],
             ask_keeper=lambda storage, request, arguments: Answer(True, ()),
+            examine=lambda config, name: Answer(True, ()),
             import_certificates=lambda config, directory, pair, dry_run: Answer(True, ()),
             test_notices=lambda config: Answer(True, ()),
             begin_maintenance=lambda storage, notice: None,
