@@ -1,7 +1,7 @@
-"""Directories that are served and were replaced by others of the same name, as deployments do.
+"""Directories that workers use, to serve from or to log to, and that were replaced by others of the same name, as deployments do.
 
 A confined worker was let into the directory that was there when it started. It cannot be let into another one, so it is replaced
-by a new worker. The supervisor looks once a second; that costs a stat for each mount.
+by a new worker. The supervisor looks once a second; that costs a stat for each of them.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ class MountWatch:
         if not is_confined(config):
             return
         names = {mount.directory for site in config.sites for mount in (*site.static, *site.internal)}
+        if config.log.access.startswith("/"):
+            names.add(os.path.dirname(config.log.access))  # noqa: PTH120  # as the rules of confinement name it
         for name in names:
             with contextlib.suppress(OSError):
                 self._directories[name] = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

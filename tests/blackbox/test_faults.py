@@ -1,0 +1,182 @@
+"""The machine fails below edge: no descriptors, no disk, no memory, no names, a clock that jumps, a log that is moved away.
+
+In each: what is served goes on, what was acknowledged is kept, and when the fault is over everything works again without anybody's
+help. Limits are set on the running processes (`prlimit`), so that a fault begins and ends while visitors are there.
+Deaths of processes are in `test_processes`, failures of applications in `test_mixed_exchanges`, crashes in the middle of an order
+in `test_certificate_crashes`.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.blackbox.acme_site import ISSUED, acme_edge, served_certificate, wait_issued
+from tests.blackbox.asking import Answer, ask, ask_on, connect_tls, is_alive, open_descriptors, status_field, wait_until
+from tests.blackbox.edge_process import EdgeProcess
+from tests.blackbox.load import KeepAliveLoad
+from tests.blackbox.recording_origin import RecordingOrigin
+from tests.pebble import Pebble
+
+
+@pytest.fixture
+def origin() -> Iterator[RecordingOrigin]:
+    with RecordingOrigin() as running:
+        yield running
+
+
+def upstream(origin: RecordingOrigin) -> tuple[str, str]:
+    return "--upstream", f"127.0.0.1:{origin.port}"
+
+
+@contextmanager
+def limited(pids: list[int], kind: int, value: int) -> Iterator[None]:
+    """These processes have no more than `value` of something while the block runs."""
+    before = {pid: resource.prlimit(pid, kind) for pid in pids}
+    for pid, (_, hard) in before.items():
+        resource.prlimit(pid, kind, (value, hard))
+    try:
+        yield
+    finally:
+        for pid, limits in before.items():
+            if is_alive(pid):
+                resource.prlimit(pid, kind, limits)
+
+
+# -- descriptors -------------------------------------------------------------------------------------------------------
+
+
+def test_without_descriptors_those_who_are_in_are_served(tmp_path: Path, origin: RecordingOrigin) -> None:
+    """Accepting pauses, connections that are open go on, whoever knocks waits; as soon as somebody leaves, the next one is in."""
+    with EdgeProcess(tmp_path, *upstream(origin), workers=1) as edge, ExitStack() as stack:
+        (worker,) = edge.workers()
+        inside = stack.enter_context(connect_tls(edge.https_port, "localhost"))
+        assert ask_on(inside, "localhost", edge.https_port, "/").status == 200
+        stack.enter_context(limited([worker], resource.RLIMIT_NOFILE, len(open_descriptors(worker)) + 20))
+        crowd = [stack.enter_context(socket.create_connection(("127.0.0.1", edge.https_port))) for _ in range(60)]
+        edge.wait_for("accepting paused")
+        for _ in range(20):
+            assert ask_on(inside, "localhost", edge.https_port, "/").status == 200
+        answers: list[Answer] = []
+        waiting = threading.Thread(target=lambda: answers.append(ask(edge.https_port)))
+        waiting.start()
+        assert not answers
+        for each in crowd:
+            each.close()
+        waiting.join()
+        assert [answer.status for answer in answers] == [200]
+        assert edge.workers() == [worker]
+
+
+def test_supervisor_and_keeper_without_descriptors_come_to_themselves(tmp_path: Path, origin: RecordingOrigin) -> None:
+    """A worker that dies meanwhile cannot be replaced, so others serve; when there are descriptors again it is."""
+    with EdgeProcess(tmp_path, *upstream(origin)) as edge:
+        edge.wait_for(ISSUED)
+        victim, survivor = edge.workers()
+        with limited([edge.process.pid, edge.keeper()], resource.RLIMIT_NOFILE, 4):
+            os.kill(victim, 9)
+            edge.wait_for("cannot fork")
+            assert edge.workers() == [survivor]
+            assert ask(edge.https_port, root=edge.root.read_bytes()).status == 200
+        wait_until(lambda: len(edge.workers()) == 2, what="the second worker")
+        assert ask(edge.https_port, root=edge.root.read_bytes()).status == 200
+
+
+# -- disk --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_costs_no_certificate(tmp_path: Path) -> None:
+    """While nothing can be written the CA is not bothered and visitors are served; with room again the order follows by itself."""
+    with Pebble() as pebble, acme_edge(tmp_path, pebble, "--domain", "disk.test", workers=1).start() as edge:
+        edge.wait_for('"serving"')
+        with limited([edge.keeper()], resource.RLIMIT_FSIZE, 0):
+            edge.wait_for('"level":"error"')
+        wait_issued(edge)
+        served_certificate(edge.https_port, "disk.test", pebble.root())
+        assert pebble.requests("/order-plz") <= 2
+
+
+# -- the access log ----------------------------------------------------------------------------------------------------
+
+
+def statuses(*files: Path) -> int:
+    """Answers that are written down in all of these files."""
+    return sum(file.read_bytes().count(b'"status":200') for file in files)
+
+
+def test_an_access_log_that_is_moved_away_is_begun_anew(tmp_path: Path, origin: RecordingOrigin) -> None:
+    """Without any signal: moved, deleted, or replaced by a file that is there already; every answer is in exactly one file."""
+    with EdgeProcess(tmp_path, *upstream(origin)) as edge:
+        log, first, second = edge.access_log, tmp_path / "access.1", tmp_path / "access.2"
+        with KeepAliveLoad(edge.https_port, "localhost") as load:
+            load.wait_answered(20)
+            log.rename(first)
+            wait_until(log.exists, what="a new access log")
+            wait_until(lambda: statuses(log), what="its first line")
+            fresh = tmp_path / "fresh"
+            fresh.touch()
+            shutil.copyfile(log, fresh) if not log.exists() else None
+            os.link(log, second)
+            fresh.rename(log)
+            wait_until(lambda: statuses(log), what="the first line in a file that somebody else has made")
+        assert load.failures == []
+    assert statuses(first, second, log) == len(origin.requests)
+
+
+def test_a_log_directory_that_goes_and_comes_back(tmp_path: Path, origin: RecordingOrigin) -> None:
+    """Serving does not depend on it; it is said once, and the log goes on where it was."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    edge = EdgeProcess(tmp_path, *upstream(origin))
+    edge.access_log = logs / "access.log"
+    with edge:
+        logs.rename(tmp_path / "away")
+        edge.wait_for("access log cannot be made anew")
+        assert ask(edge.https_port).status == 200
+        logs.mkdir()
+        wait_until(lambda: ask(edge.https_port).status == 200 and statuses(edge.access_log), what="a line in the new log")
+        assert edge.output.count("access log cannot be made anew") == 1
+
+
+def test_a_log_on_a_full_disk_stops_nobody(tmp_path: Path, origin: RecordingOrigin) -> None:
+    """Lines are dropped, one complaint a minute says how many; requests are answered."""
+    edge = EdgeProcess(tmp_path, *upstream(origin), workers=1)
+    edge.access_log = Path("/dev/full")
+    with edge, KeepAliveLoad(edge.https_port, "localhost") as load:
+        edge.wait_for("access log lines dropped")
+        load.wait_answered(100)
+        assert load.failures == []
+        assert edge.output.count("access log lines dropped") == 1
+        assert "No space left on device" in edge.output
+
+
+# -- memory ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_without_memory_comes_to_itself(tmp_path: Path, origin: RecordingOrigin) -> None:
+    """It refuses what it has no room for, or dies and is replaced: afterwards everybody is served, and nothing else has died."""
+    with EdgeProcess(tmp_path, *upstream(origin), workers=2) as edge:
+        edge.wait_for(ISSUED)
+        supervisor, keeper = edge.process.pid, edge.keeper()
+        workers = edge.workers()
+        room = max(int(status_field(worker, "VmSize")[0]) for worker in workers) * 1024 + (1 << 20)
+        with limited(workers, resource.RLIMIT_AS, room), ExitStack() as stack:
+            for _ in range(60):
+                try:
+                    sock = stack.enter_context(connect_tls(edge.https_port, "localhost"))
+                    sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 400000\r\n\r\n" + b"x" * 300_000)
+                except OSError:
+                    continue
+        wait_until(lambda: len(edge.workers()) == 2, what="two workers")
+        edge.wait_ready()
+        for _ in range(20):
+            assert ask(edge.https_port).status == 200
+        assert (edge.process.pid, edge.keeper()) == (supervisor, keeper)
