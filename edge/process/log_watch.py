@@ -62,10 +62,10 @@ class LogWatch:
         except StartError as problem:
             if not self._has_complained:
                 log.error("access log cannot be made anew", problem=str(problem), hints=problem.hints)
-            self._has_complained = True
-        else:
-            self._has_complained = False
-            self._remember()
+            self._has_complained = True  # and the workers keep what they have
+            return
+        self._has_complained = False
+        self._remember()
         self._reopen()
 
     @property
