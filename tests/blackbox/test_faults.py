@@ -144,7 +144,9 @@ def test_a_log_directory_that_goes_and_comes_back(tmp_path: Path, origin: Record
         edge.wait_for("access log cannot be made anew")
         assert ask(edge.https_port).status == 200
         logs.mkdir()
-        wait_until(lambda: ask(edge.https_port).status == 200 and statuses(edge.access_log), what="a line in the new log")
+        wait_until(
+            lambda: ask(edge.https_port).status == 200 and statuses(edge.access_log), what="a line in the new log"
+        )
         assert edge.output.count("access log cannot be made anew") == 1
 
 
@@ -174,7 +176,9 @@ def test_a_worker_without_memory_comes_to_itself(tmp_path: Path, origin: Recordi
             for _ in range(60):
                 try:
                     sock = stack.enter_context(connect_tls(edge.https_port, "localhost"))
-                    sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 400000\r\n\r\n" + b"x" * 300_000)
+                    sock.sendall(
+                        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 400000\r\n\r\n" + b"x" * 300_000
+                    )
                 except OSError:
                     continue
         wait_until(lambda: len(edge.workers()) == 2, what="two workers")
