@@ -9,7 +9,7 @@ from typing import Final
 
 from soak.application import EVENT, EVENTS
 from tests.blackbox.asking import Answer, ask_on, read_answer
-from tests.blackbox.load import PATIENCE, HandshakeLoad, Http2Load, KeepAliveLoad, Load, trusting
+from tests.blackbox.load import HandshakeLoad, Http2Load, KeepAliveLoad, Load, trusting
 
 UPLOAD: Final = 600_000
 """Bytes: more than edge keeps in memory, so that a temporary file is used."""

@@ -26,8 +26,8 @@ log = get_logger("process")
 
 
 class LogWatch:
-    """Calls `reopen` when every worker must open the access log anew. The file is kept open, so that a new one cannot get the inode
-    number of the old one."""
+    """Calls `reopen` when every worker must open the access log anew. The file is kept open, so that a new one cannot get the
+    inode number of the old one."""
 
     def __init__(self, reactor: Reactor, reopen: Callable[[], None]) -> None:
         self._reactor = reactor

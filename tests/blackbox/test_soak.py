@@ -10,7 +10,7 @@ SECONDS = 24.0
 
 
 def test_a_short_life_is_flat(tmp_path: Path) -> None:
-    """Reloads, renewals, killed workers and keepers under all kinds of traffic; then memory, descriptors and latency stay level."""
+    """After reloads, renewals and killed processes under all kinds of traffic, memory, descriptors and latency stay level."""
     report = soak(tmp_path, SECONDS)
     assert report.complaints == (), describe(report)
     assert report.reloads

@@ -50,7 +50,7 @@ class ScriptedNames:
     def call_later(self, delay: float, call: Callable[..., object], *arguments: Any) -> asyncio.Handle:
         """A moment that comes when a test calls it."""
         handle = asyncio.Handle(call, arguments, self._loop)
-        self.timers.append(lambda: handle.cancelled() or handle._run())  # type: ignore[attr-defined]  # what a loop does with it
+        self.timers.append(lambda: None if handle.cancelled() else call(*arguments))
         return handle
 
     async def getaddrinfo(self, host: str, port: int, *, type: int) -> list[Any]:  # noqa: A002 — the loop's own parameter
