@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 COMPILED := .cache/compiled
 
-.PHONY: demo test lint unit blackbox bench soak lock clean
+.PHONY: demo test lint unit blackbox bench soak fuzz lock clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/demo.py
@@ -42,6 +42,10 @@ $(COMPILED)/.built: $(VENV)/.installed setup.py $(shell find edge tests benchmar
 	mkdir -p $(COMPILED)/.cache && ln -s $(CURDIR)/.cache/pebble $(COMPILED)/.cache/pebble
 	cd $(COMPILED) && $(CURDIR)/$(BIN)/python setup.py --quiet build_ext --inplace
 	@touch $@
+
+# Five minutes; looks at coverage where atheris is installed: .venv/bin/pip install -e '.[fuzz]'.
+fuzz: $(VENV)/.installed
+	nice $(BIN)/python -m tests.fuzz $(FUZZ)
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys, ensurepip; assert sys.version_info >= (3, 11)' 2>/dev/null \

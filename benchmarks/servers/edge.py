@@ -8,9 +8,13 @@ from pathlib import Path
 from benchmarks.servers.recipe import Assignment, Recipe
 from benchmarks.tools import edge_command
 
+LIMIT = 20_000
+"""As nginx is allowed."""
+
 
 def edge_recipe(assignment: Assignment, directory: Path, engine: str) -> Recipe:
-    """edge with this HTTP/2 engine (auto, h2, ngh2); nothing else differs from its defaults."""
+    """edge with this HTTP/2 engine (auto, h2, ngh2); nothing else differs from its defaults but
+    for the limit of connections per client: all the load comes from one address."""
     flags = [
         *("--config", "edge.toml", "--bind", "127.0.0.1", "--http-port", "0", "--https-port", str(assignment.port)),
         *("--storage", str(directory / "storage"), "--workers", str(assignment.workers)),
@@ -28,7 +32,7 @@ def edge_toml(assignment: Assignment) -> str:
         f"upstream = {_quoted(assignment.origin)}\nstatic = {{ {mounts} }}\n"
         for pair in assignment.key_pairs
     ]
-    return "\n".join(sites)
+    return "\n".join((f"[listen]\nmax_connections_per_client = {LIMIT}\n", *sites))
 
 
 def _quoted(value: str | Path) -> str:

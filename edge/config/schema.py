@@ -212,6 +212,12 @@ class Listen(Struct, frozen=True):
     proxy_protocol: bool = False
     """Connections from trusted proxies begin with a PROXY protocol header."""
 
+    max_connections: int = 10_000
+    """Of a worker; the longest idle one gives way to a newcomer."""
+
+    max_connections_per_client: int = 1000
+    """Of a worker, from one IPv4 address or IPv6 /64 that is no trusted proxy."""
+
 
 class Log(Struct, frozen=True):
     """What is written where."""

@@ -47,7 +47,14 @@ def resolve_listen(raw: RawSettings, storage: str, complaints: Complaints) -> Li
         assert given is not None
         complaints.add(given.place, f"plain HTTP and HTTPS cannot share port {https}; choose another for one of them")
     return Listen(
-        bind=tuple(dict.fromkeys(bind)), http_port=http, https_port=https, **_resolve_trust(raw, storage, complaints)
+        bind=tuple(dict.fromkeys(bind)),
+        http_port=http,
+        https_port=https,
+        max_connections=complaints.attempt_or(raw.max_connections, parse_connections, default.max_connections),
+        max_connections_per_client=complaints.attempt_or(
+            raw.max_connections_per_client, parse_connections, default.max_connections_per_client
+        ),
+        **_resolve_trust(raw, storage, complaints),
     )
 
 
@@ -74,6 +81,11 @@ def parse_bind(text: str) -> str:
         raise ValueError(
             f"{text!r} is no numeric address; write one like 127.0.0.1 or ::, ports have flags of their own"
         ) from None
+
+
+def parse_connections(value: Number) -> int:
+    """How many connections are let in; more than a million is more than the kernel gives descriptors for."""
+    return parse_whole(value, 1, 1_000_000, "a number of connections")
 
 
 def parse_whole(value: Number, lowest: int, highest: int, what: str) -> int:

@@ -118,6 +118,12 @@ class ListenTable(Struct, frozen=True):
     proxy_protocol: bool | UnsetType = UNSET
     """Connections from `trusted_proxies` begin with a PROXY protocol header, version 1 or 2. Default: `false`."""
 
+    max_connections: int | UnsetType = UNSET
+    """Of each worker; beyond, the longest idle one is closed. Default: 10000, or half of the descriptors it may open."""
+
+    max_connections_per_client: int | UnsetType = UNSET
+    """Of each worker, from one IPv4 address or IPv6 /64 that is no trusted proxy; likewise. Default: 1000."""
+
 
 class AcmeTable(Struct, frozen=True):
     """`[acme]`: how certificates are obtained."""

@@ -9,8 +9,9 @@ from typing import Final
 
 from edge.config.schema import Rate
 from edge.errors import RequestRefused
-from edge.handlers.rate_table import RateTable, client_key
+from edge.handlers.rate_table import RateTable
 from edge.http.exchange import Exchange, Handler
+from edge.http.networks import client_key
 
 MEMO_CLIENTS: Final = 4096
 """Addresses whose key is remembered."""

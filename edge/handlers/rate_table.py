@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import mmap
 import secrets
-from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from edge.config.schema import Rate
@@ -68,12 +67,3 @@ class RateTable:
             return ahead
         self._full_at[place] = full_at + rate.interval
         return 0.0
-
-
-def client_key(address: str) -> bytes:
-    """What counts as one client: an IPv4 address, or the /64 that an IPv6 customer gets at least (RFC 6177)."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return b""
-    return parsed.packed[:8] if isinstance(parsed, IPv6Address) else parsed.packed

@@ -14,7 +14,7 @@ from typing import Final
 
 from edge.errors import HTTPError
 from edge.http.exchange import Buffer
-from edge.http.limits import MAX_READ_AHEAD, MAX_READ_AHEAD_FILES, READ_AHEAD_MEMORY
+from edge.http.limits import MAX_READ_AHEAD, MAX_READ_AHEAD_FILES, MAX_SPOOLED_IN_MEMORY, READ_AHEAD_MEMORY
 from edge.telemetry.logs import get_logger
 
 PIECE: Final = 64 * 1024
@@ -28,6 +28,9 @@ class ResponseSpool:
 
     in_files = 0
     """Bytes that all spools of this process keep in files."""
+
+    in_memory = 0
+    """Likewise in memory."""
 
     def __init__(self, directory: str | None = None) -> None:
         self._directory = directory
@@ -49,14 +52,22 @@ class ResponseSpool:
 
     def append(self, data: Buffer) -> None:
         """Keep more; taken whole even without room."""
-        if self._file < 0 and self._in_memory + len(data) <= READ_AHEAD_MEMORY:
+        if self._file < 0 and self._in_memory + len(data) <= self._memory_limit:
             self._memory.append(data)
-            self._in_memory += len(data)
+            self._count(len(data))
         elif self._behind or not self._write(data):
             self._behind.append(data)
             self._is_full = True
         elif self._written >= MAX_READ_AHEAD or ResponseSpool.in_files >= MAX_READ_AHEAD_FILES:
             self._is_full = True
+
+    @property
+    def _memory_limit(self) -> int:
+        return READ_AHEAD_MEMORY if ResponseSpool.in_memory < MAX_SPOOLED_IN_MEMORY else 0
+
+    def _count(self, change: int) -> None:
+        self._in_memory += change
+        ResponseSpool.in_memory += change
 
     def _write(self, data: Buffer) -> bool:
         """Append to the file; False when it does not take all of it, in which case it counts for nothing."""
@@ -77,7 +88,7 @@ class ResponseSpool:
         """The next piece; b"" when all has been taken, and then there is room again. Raises: HTTPError 503."""
         if self._memory:
             data = self._memory.popleft()
-            self._in_memory -= len(data)
+            self._count(-len(data))
             return data
         if self._read < self._written:
             return self._read_file()
@@ -104,7 +115,8 @@ class ResponseSpool:
         self._memory.clear()
         self._behind.clear()
         self._file = -1
-        self._in_memory = self._written = self._read = 0
+        self._count(-self._in_memory)
+        self._written = self._read = 0
         self._is_full = False
 
 

@@ -11,7 +11,7 @@ from typing import IO, Final
 
 from edge.errors import HTTPError
 from edge.http.exchange import Buffer
-from edge.http.limits import SPOOL_MEMORY
+from edge.http.limits import MAX_SPOOLED_IN_MEMORY, SPOOL_MEMORY
 from edge.telemetry.logs import get_logger
 
 PIECE: Final = 64 * 1024
@@ -22,6 +22,9 @@ log = get_logger("spool")
 
 class Spool:
     """Append everything, then read it in pieces, as often as needed. Whoever makes one MUST close it."""
+
+    in_memory = 0
+    """Bytes that all spools of this process keep in memory."""
 
     def __init__(self, directory: str | None = None, memory: int = SPOOL_MEMORY) -> None:
         self._directory = directory
@@ -41,10 +44,11 @@ class Spool:
         """Keep more. Raises: HTTPError 503 when the file cannot take it (a full disk)."""
         self.size += len(data)
         try:
-            if self._file is None and self.size > self._memory:
+            if self._file is None and (self.size > self._memory or Spool.in_memory > MAX_SPOOLED_IN_MEMORY):
                 self._open()
             if self._file is None:
                 self._kept += data
+                Spool.in_memory += len(data)
             else:
                 self._write(self._file, data)
         except OSError as error:
@@ -53,6 +57,10 @@ class Spool:
     def _open(self) -> None:
         self._file = tempfile.TemporaryFile(dir=self._directory, prefix="edge-body-", buffering=0)  # noqa: SIM115 — outlives this call
         self._write(self._file, self._kept)
+        self._forget_kept()
+
+    def _forget_kept(self) -> None:
+        Spool.in_memory -= len(self._kept)
         self._kept = bytearray()
 
     @staticmethod
@@ -82,7 +90,7 @@ class Spool:
 
     def close(self) -> None:
         """Forget everything."""
-        self._kept = bytearray()
+        self._forget_kept()
         if self._file:
             self._file.close()
             self._file = None

@@ -23,6 +23,30 @@ MAX_PIPELINED: Final = 32 * 1024
 MAX_CHUNK_OVERHEAD: Final = 16 * 1024
 """Bytes of chunk sizes and extensions that may exceed the body they carry; 400 beyond."""
 
+# -- clients ----------------------------------------------------------------------------------------------------------
+MAX_CONNECTIONS: Final = 10_000
+"""Connections of a worker, as far as its descriptors allow; the longest idle one gives way. nginx 512 to 1024."""
+
+CONNECTIONS_PER_CLIENT: Final = 1000
+"""Connections of one client (an IPv4 address, an IPv6 /64) at a worker: more than an office behind one address needs, and what
+they hold in memory stays under 64 MiB. The longest idle one gives way."""
+
+HANDSHAKES_PER_TURN: Final = 2
+"""Handshake steps of one client in a turn of the event loop, half a millisecond each; then it is everybody else's turn."""
+
+CROWD: Final = 8
+"""Connections of one client that are read from as they come. More than that take turns while there are other clients. Browsers
+open 6 per name."""
+
+READS_PER_TURN_OF_A_CROWD: Final = 4
+"""How many of those are read from in a turn of the event loop."""
+
+MISDEEDS_FORGIVEN: Final = 100
+"""HTTP/2 connections of one client that may end in a flood or in broken frames before new ones have to wait."""
+
+MISDEED_INTERVAL: Final = 0.2
+"""Seconds after which one of them is forgiven."""
+
 # -- deadlines and idle times -----------------------------------------------------------------------------------------
 HANDSHAKE_TIMEOUT: Final = 10.0
 """From accept to the end of the TLS handshake. nginx 60 s, which keeps stalled sockets too long."""
@@ -60,6 +84,20 @@ HIGH_WATER: Final = 128 * 1024
 
 LOW_WATER: Final = 32 * 1024
 """Unsent response bytes at which the source goes on."""
+
+MAX_HELD_PER_CONNECTION: Final = 1024 * 1024
+"""Unsent response bytes of a connection beyond which each of its streams gets a slice at a time: a hundred streams that nobody
+reads would hold 13 MiB."""
+
+MAX_HELD_PER_CLIENT: Final = 32 * 1024 * 1024
+"""Bytes that one client makes a worker keep by not taking its responses; then its heaviest connections end. Slow visitors hold
+some hundred KiB."""
+
+STREAM_WEIGHT: Final = 4 * 1024
+"""What a request that waits for its client counts for besides its bytes."""
+
+MAX_SPOOLED_IN_MEMORY: Final = 16 * 1024 * 1024
+"""Request bodies, and likewise responses, that all spools of a worker keep in memory; beyond, they go to files at once."""
 
 # -- HTTP/2 -----------------------------------------------------------------------------------------------------------
 MAX_STREAMS: Final = 100

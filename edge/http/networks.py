@@ -1,9 +1,9 @@
-"""Whether an address belongs to one of several networks. Pure; verdicts are remembered, since clients come back."""
+"""Whether an address belongs to one of several networks, and whose it is. Pure; verdicts are remembered: clients come back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 MEMO_ADDRESSES: Final = 4096
@@ -40,3 +40,12 @@ class Networks:
         except ValueError:
             return False
         return any(parsed in network for network in self._networks)
+
+
+def client_key(address: str) -> bytes:
+    """What counts as one client: an IPv4 address, or the /64 that an IPv6 customer gets at least (RFC 6177)."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return b""
+    return parsed.packed[:8] if isinstance(parsed, IPv6Address) else parsed.packed

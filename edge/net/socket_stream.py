@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from edge.http.exchange import Buffer
 from edge.http.limits import WRITE_SLICE
-from edge.net.stream import StreamListener
+from edge.net.share import Share
+from edge.net.stream import NOBODY, StreamListener
 
 READ_SIZE: Final = 16 * 1024
 """One read: a whole TLS record, so that no decrypted byte ever stays hidden inside OpenSSL where no poll shows it."""
@@ -67,6 +68,7 @@ class SocketStream:
         "last_progress",
         "listener",
         "lost",
+        "share",
         "sock",
         "unsent",
         "write_error",
@@ -82,6 +84,8 @@ class SocketStream:
         self._queue: deque[memoryview] = deque()
         self.unsent = 0
         """Bytes accepted by `write` that have not left."""
+        self.share: Share | None = None
+        """What this socket is served within; None: at once."""
         self.write_error = ""
         """Why a write failed. The kernel tells a reset only once: what is read afterwards looks like an orderly end."""
         self._reading = False
@@ -144,6 +148,8 @@ class SocketStream:
             self._loop.add_reader(self._fd, self._on_readable)
 
     def _on_readable(self) -> None:
+        if self.share is not None and not (self.share.take(self._on_readable) and self._reading):
+            return
         for _ in range(READS_PER_TURN):
             try:
                 data = self.sock.recv(READ_SIZE)
@@ -333,4 +339,5 @@ class SocketStream:
         self._queue.clear()
         self.unsent = 0
         self.sock.close()
-        self.listener.stream_lost(reason)
+        listener, self.listener = self.listener, NOBODY  # the two know each other: a collector would come late
+        listener.stream_lost(reason)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from edge.http.exchange import Buffer
 
@@ -53,3 +53,25 @@ class ByteStream(Protocol):
 
     def abort(self) -> None:
         """Close now; unsent bytes are lost, the peer sees a reset where possible."""
+
+
+class _Nobody:
+    """Who listens to a stream that is lost."""
+
+    def stream_opened(self) -> None:
+        """Never."""
+
+    def data_received(self, data: bytes) -> None:
+        """Never."""
+
+    def eof_received(self) -> None:
+        """Never."""
+
+    def stream_drained(self) -> None:
+        """What was under way when the stream was lost may end with this."""
+
+    def stream_lost(self, reason: str) -> None:
+        """Never."""
+
+
+NOBODY: Final = _Nobody()

@@ -62,6 +62,8 @@ class TLSStream(SocketStream):
         self._loop.add_reader(self._fd, self._on_handshake)
 
     def _on_handshake(self) -> None:
+        if self.share is not None and (not self.share.take(self._on_handshake) or self.lost):
+            return
         try:
             self.tls.do_handshake()
         except ssl.SSLWantReadError:
@@ -96,6 +98,8 @@ class TLSStream(SocketStream):
     # -- reading and writing ------------------------------------------------------------------------------------------
 
     def _on_readable(self) -> None:
+        if self.share is not None and not (self.share.take(self._on_readable) and self._reading):
+            return
         for _ in range(READS_PER_TURN):
             try:
                 # After our goodbye only the end matters: what still comes is thrown away undeciphered.

@@ -44,6 +44,7 @@ from edge.handlers.setting_up import SettingUp
 from edge.http.exchange import Handler
 from edge.http.networks import Networks
 from edge.net.deadlines import Deadlines
+from edge.net.descriptors import available_descriptors
 from edge.net.listening import ListeningSocket
 from edge.process.build_site import ResponseCache, Surroundings, build_site
 from edge.process.service import BaseContext
@@ -103,7 +104,17 @@ def build_service(
     record = _recorder(access_log)
     if config.metrics is not None:
         record = _counting(record, counter)
-    server = Server(loop, deadlines, respond_error, record)
+    trusted = Networks(config.listen.trusted_proxies)
+    descriptors = available_descriptors() // 2  # a visitor whose request is passed on occupies a second one
+    server = Server(
+        loop,
+        deadlines,
+        respond_error,
+        record,
+        max_connections=min(config.listen.max_connections, descriptors),
+        max_per_client=config.listen.max_connections_per_client,
+        trusted=trusted,
+    )
     behind_tls: Handler = routing
     without_tls: Handler = plain_http
     if config.listen.trusted_proxies:  # then the scheme is what a proxy says, on both ports
@@ -114,7 +125,6 @@ def build_service(
     accept_secure: Accept = challenge_gate.accepted
     accept_plain: Accept = partial(server.accept, entrance=plain)
     if config.listen.proxy_protocol:
-        trusted = Networks(config.listen.trusted_proxies)
         accept_secure = ProxyGate(trusted, secure, challenge_gate.admit, loop).accepted
         accept_plain = ProxyGate(trusted, plain, server.accept, loop).accepted
 

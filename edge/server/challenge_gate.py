@@ -29,6 +29,10 @@ PATIENCE: Final = 0.2
 LOOK_AGAIN: Final = 0.01
 """Seconds between two looks at an incomplete ClientHello: a peeked socket stays readable, polling it would spin."""
 
+MAX_SILENT: Final = 256
+"""Connections whose first byte is waited for; beyond, the oldest goes the ordinary way, where connections are counted. Who
+validates speaks at once."""
+
 ACME_ONLY: Final = (b"acme-tls/1",)
 
 
@@ -48,6 +52,7 @@ class ChallengeGate:
         self._selector = selector
         self._deadlines = deadlines
         self._desk = desk
+        self.silent: dict[_Peek, None] = {}
 
     def accepted(self, sock: socket.socket) -> None:
         """Lead one connection to where it belongs."""
@@ -88,12 +93,24 @@ class _Peek:
     def start(self) -> None:
         """Wait for the first byte."""
         self._loop.add_reader(self._sock.fileno(), self._first_byte)
-        self._timer = self._loop.call_at(self._give_up_at, self._done, ClientHello())
+        self._timer = self._loop.call_at(self._give_up_at, self.wait_no_longer)
+        self._gate.silent[self] = None
+        if len(self._gate.silent) > MAX_SILENT:
+            next(iter(self._gate.silent)).wait_no_longer()
 
-    def _first_byte(self) -> None:
+    def wait_no_longer(self) -> None:
+        """Whoever this is goes the ordinary way."""
+        self._stop_waiting()
+        self._gate.decide(self._sock, self._entrance, ClientHello())
+
+    def _stop_waiting(self) -> None:
+        self._gate.silent.pop(self, None)
         self._loop.remove_reader(self._sock.fileno())
         if self._timer is not None:
             self._timer.cancel()
+
+    def _first_byte(self) -> None:
+        self._stop_waiting()
         self._give_up_at = self._loop.time() + PATIENCE
         self._look()
 
@@ -107,10 +124,6 @@ class _Peek:
             hello = ClientHello()
         except (MalformedError, OSError):
             hello = ClientHello()
-        self._gate.decide(self._sock, self._entrance, hello)
-
-    def _done(self, hello: ClientHello) -> None:
-        self._loop.remove_reader(self._sock.fileno())
         self._gate.decide(self._sock, self._entrance, hello)
 
 

@@ -16,15 +16,18 @@ from edge.http.exchange import Peer
 from edge.http.limits import (
     HANDSHAKE_TIMEOUT,
     HEAD_TIMEOUT,
+    HIGH_WATER,
     KEEP_ALIVE_TIMEOUT,
     LINGER_TIMEOUT,
     LOW_WATER,
+    MAX_HELD_PER_CLIENT,
     MAX_LINGER,
     SEND_TIMEOUT,
     WRITE_SLICE,
 )
 from edge.http.message import Fields
 from edge.net.deadlines import NEVER
+from edge.server.client import Client
 from edge.server.exchange import CLIENT_GONE, ServerExchange
 from edge.server.request_body import RequestBody, TunnelInput
 from edge.server.stall_watch import StallWatch
@@ -65,10 +68,13 @@ class Connection:
         "_idle_since",
         "_in_turn",
         "_stall_watch",
+        "_weighed",
+        "client",
         "deadline",
         "engine",
         "exchanges",
         "has_stalled",
+        "held",
         "peer",
         "server",
         "stream",
@@ -78,9 +84,13 @@ class Connection:
     peer: Peer
     stream: SocketStream
 
-    def __init__(self, server: Server, entrance: Entrance, now: float) -> None:
+    def __init__(self, server: Server, entrance: Entrance, client: Client, now: float) -> None:
         self.server = server
+        self.client = client
         self.exchanges: dict[int, ServerExchange] = {}
+        self.held = 0
+        """Body bytes that handlers have sent and the client has not taken, as of the last flush; what came since is added."""
+        self._weighed = 0  # what the client's account says about this connection
         self.has_stalled = False
         """Whether some handler was told to wait with sending."""
         self.deadline = now + HANDSHAKE_TIMEOUT
@@ -106,6 +116,35 @@ class Connection:
         """Whether the handshake is done, so that there is an engine."""
         return hasattr(self, "engine")
 
+    @property
+    def idle_since(self) -> float:
+        """See `edge.server.client.Guest`. A request whose head has not come whole is no reason to stay."""
+        if not self.is_open:
+            return self._idle_since
+        engine = self.engine
+        if self.stream.unsent or not (self._closing or engine.is_idle or engine.head_in_progress) or self.exchanges:
+            return NEVER
+        return self._idle_since
+
+    def begin(self) -> None:
+        """See `edge.server.client.Guest`."""
+        self.stream.share = self.client.handshakes
+        self.stream.start()
+
+    def weigh(self) -> int:
+        """See `edge.server.client.Guest`."""
+        held = min(self.stream.unsent, HIGH_WATER) + self.engine.held if self.is_open else 0
+        self.client.held += held - self._weighed
+        self._weighed = held
+        return held
+
+    def give_way(self) -> None:
+        """See `edge.server.client.Guest`: an orderly end where there has been an orderly beginning."""
+        if not self.is_open or self._closing:
+            self.stream.abort()
+        else:
+            self._time_out()
+
     # -- the stream's callbacks ---------------------------------------------------------------------------------------
 
     def stream_opened(self) -> None:
@@ -113,6 +152,7 @@ class Connection:
         self._idle_since = now = self.server.clock()
         self.deadline = now + KEEP_ALIVE_TIMEOUT
         self.engine, self.peer = self._entrance.greet(self.stream)
+        self.stream.share = self.client.reads
         if self.server.draining:
             self.begin_drain()
         self.flush()
@@ -174,6 +214,8 @@ class Connection:
     def stream_lost(self, reason: str) -> None:
         """The socket is gone."""
         self._closing = True
+        self.client.held -= self._weighed
+        self._weighed = 0
         self.server.forget(self)
         self._abort_exchanges(reason or "closed")
 
@@ -209,6 +251,8 @@ class Connection:
                 if exchange is not None:
                     self._abandon(exchange, reason)
             case ConnectionEnded(reason):
+                if reason and self.engine.multiplexed:
+                    self.server.reception.misbehaved(self.client, self, reason)
                 self._abort_exchanges(reason or "client-gone")
                 self._close(linger=True)
             case _:
@@ -331,6 +375,8 @@ class Connection:
                 break
         if self._choked:
             self._regulate_reading()
+        if self.held:
+            self._settle()
         if engine.must_close:
             self._finish()
         elif self.exchanges:
@@ -340,6 +386,12 @@ class Connection:
             self._close()
         if engine.multiplexed and engine.has_buffered:
             self.server.loop.call_soon(self._work_off)
+
+    def _settle(self) -> None:
+        """Bodies have been sent: see what is left of them."""
+        self.held = self.weigh()
+        if self.client.held > MAX_HELD_PER_CLIENT:
+            self.server.reception.relieve_soon(self.client)
 
     def _work_off(self) -> None:
         """Verdicts that an engine reaches only while its output is taken."""

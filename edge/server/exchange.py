@@ -9,7 +9,7 @@ from random import getrandbits
 from typing import TYPE_CHECKING
 
 from edge.http.exchange import Buffer, Peer, Receiver
-from edge.http.limits import HIGH_WATER
+from edge.http.limits import HIGH_WATER, MAX_HELD_PER_CONNECTION
 from edge.http.message import Fields, Request, ResponseHead
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ class ServerExchange:
         connection = self._connection
         if connection is None:
             return False
-        if connection.unsent(self.stream_id) < HIGH_WATER:
+        unsent = connection.unsent(self.stream_id)
+        if not unsent or (unsent < HIGH_WATER and connection.held < MAX_HELD_PER_CONNECTION):
             return True
         self.stalled = connection.has_stalled = True
         return False
@@ -139,6 +140,7 @@ class ServerExchange:
         if connection is None:
             return
         self.sent += len(data)
+        connection.held += len(data)
         connection.engine.send_body(self.stream_id, data, end=False)
         connection.flush_soon()
 

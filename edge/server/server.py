@@ -10,15 +10,18 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from edge.errors import HTTPError
 from edge.http.exchange import Handler, Peer
+from edge.http.limits import CONNECTIONS_PER_CLIENT, MAX_CONNECTIONS
 from edge.http.message import SERVER_FIELD, ResponseHead
+from edge.http.networks import Networks
 from edge.net.deadlines import Deadlines
 from edge.net.socket_stream import SocketStream
 from edge.server.connection import Connection
 from edge.server.exchange import ServerExchange
+from edge.server.reception import Reception
 from edge.telemetry.logs import get_logger
 from edge.wire.engine import Engine
 
@@ -26,6 +29,8 @@ log = get_logger("server")
 
 Record: TypeAlias = Callable[[ServerExchange, float], None]
 """Writes the access log line of a finished exchange; the second argument is the monotonic time of its end."""
+
+NOBODY: Final = Networks(())
 
 AnswerError: TypeAlias = Callable[[ServerExchange, HTTPError], None]
 """Answers an exchange that has no response head yet with an error page."""
@@ -56,6 +61,10 @@ class Server:
         answer_error: AnswerError,
         record: Record | None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        max_connections: int = MAX_CONNECTIONS,
+        max_per_client: int = CONNECTIONS_PER_CLIENT,
+        trusted: Networks = NOBODY,
     ) -> None:
         self.loop = loop
         self.clock = clock
@@ -66,6 +75,8 @@ class Server:
         self._deadlines = deadlines
         self._answer_error = answer_error
         self._planned: list[Connection] = []
+        self.reception = Reception(max_connections, max_per_client, trusted, clock, loop)
+        deadlines.add(self.reception)
 
     def __repr__(self) -> str:
         return f"<Server {len(self.connections)} connections{' draining' if self.draining else ''}>"
@@ -73,8 +84,13 @@ class Server:
     # -- connections come and go --------------------------------------------------------------------------------------
 
     def accept(self, sock: socket.socket, entrance: Entrance) -> None:
-        """Take an accepted, non-blocking socket."""
-        connection = Connection(self, entrance, self.clock())
+        """Take an accepted, non-blocking socket, or close it where there is no room."""
+        reception = self.reception
+        client = reception.client_of(entrance.client(sock))
+        if not reception.make_room(client, self.connections):
+            sock.close()
+            return
+        connection = Connection(self, entrance, client, self.clock())
         try:
             stream = entrance.open(sock, connection)
         except OSError:
@@ -83,12 +99,13 @@ class Server:
         connection.stream = stream
         self.connections.add(connection)
         self._deadlines.add(connection)
-        stream.start()
+        reception.arrived(client, connection)
 
     def forget(self, connection: Connection) -> None:
         """The connection's socket is gone."""
         self.connections.discard(connection)
         self._deadlines.discard(connection)
+        self.reception.left(connection.client, connection)
 
     def begin_drain(self) -> None:
         """Let every connection finish what it has, and take nothing new."""

@@ -145,6 +145,11 @@ class Engine(Protocol):
     def unsent(self, stream_id: int) -> int:
         """Body bytes of this stream that `data_to_send` has not returned, because of flow control or of a full socket."""
 
+    @property
+    def held(self) -> int:
+        """About how much memory is held for a peer that does not go on: unsent body bytes, each stream up to HIGH_WATER, and
+        STREAM_WEIGHT for each that has some or whose request is not complete. HTTP/1.1: unsent body bytes."""
+
     def send_progress(self) -> dict[int, int]:
         """For each stream with unsent body bytes, finished by the handler or not: how many bytes of its body have left.
 

@@ -19,7 +19,7 @@ from typing import Final
 
 from edge.http.dates import DateCache
 from edge.http.exchange import Buffer
-from edge.http.limits import MAX_LINGER
+from edge.http.limits import HIGH_WATER, MAX_LINGER
 from edge.http.message import SERVER_FIELD, Fields, Request, ResponseHead
 from edge.http.websocket import answer_fields
 from edge.wire.engine import Event
@@ -169,6 +169,11 @@ class HTTP1Engine:
     def unsent(self, stream_id: int) -> int:
         """What waits for the socket: HTTP/1.1 has no flow control of its own."""
         return self._writer.streamed
+
+    @property
+    def held(self) -> int:
+        """See `Engine`."""
+        return min(self._writer.streamed, HIGH_WATER)
 
     def send_progress(self) -> dict[int, int]:
         """Always empty: nothing is queued inside."""

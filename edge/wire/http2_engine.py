@@ -13,7 +13,14 @@ from enum import Enum
 
 from edge.errors import RequestRefused as Refusal
 from edge.http.exchange import Buffer
-from edge.http.limits import HIGH_WATER, LOW_WATER, MAX_LINGER, MAX_REQUESTS_PER_CONNECTION, STREAM_WINDOW
+from edge.http.limits import (
+    HIGH_WATER,
+    LOW_WATER,
+    MAX_LINGER,
+    MAX_REQUESTS_PER_CONNECTION,
+    STREAM_WEIGHT,
+    STREAM_WINDOW,
+)
 from edge.http.message import Fields, ResponseHead
 from edge.wire.engine import (
     BodyReceived,
@@ -400,6 +407,16 @@ class Http2Engine(ABC):
     @property
     def _owes_responses(self) -> bool:
         return not all(stream.end_sent for stream in self._streams.values())
+
+    @property
+    def held(self) -> int:
+        """See `Engine`."""
+        total = 0
+        for stream_id, stream in self._streams.items():
+            unsent = self.unsent(stream_id)
+            if unsent or not stream.request_ended:
+                total += STREAM_WEIGHT + min(unsent, HIGH_WATER)
+        return total
 
     def send_progress(self) -> dict[int, int]:
         """See `Engine`."""

@@ -43,9 +43,15 @@ class HTTP2Visitor:
     """
 
     def __init__(
-        self, port: int, settings: dict[int, int] | None = None, *, name: str = "a.test", receive_buffer: int = 0
+        self,
+        port: int,
+        settings: dict[int, int] | None = None,
+        *,
+        name: str = "a.test",
+        receive_buffer: int = 0,
+        source: str = "127.0.0.1",
     ) -> None:
-        self.sock = dial_tls(port, name, HTTP2, receive_buffer)
+        self.sock = dial_tls(port, name, HTTP2, receive_buffer, source)
         assert self.sock.selected_alpn_protocol() == "h2"
         self.frames: list[wire.Frame] = []
         self.fields: dict[int, dict[bytes, bytes]] = {}

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.attacks.floods import FLOODS, rapid_reset
 from tests.blackbox.conftest import domains
 from tests.blackbox.edge_process import EdgeProcess
 from tests.blackbox.http2_visitor import HTTP2Visitor, quiet, request
@@ -76,68 +77,13 @@ def open_streams(count: int, end: bool = True) -> bytes:
     return b"".join(wire.headers(2 * n + 1, request(), end=end) for n in range(count))
 
 
-def rapid_reset(count: int) -> bytes:
-    return b"".join(wire.headers(2 * n + 1, request()) + wire.rst_stream(2 * n + 1) for n in range(count))
-
-
-def made_to_reset(count: int) -> bytes:
-    """Streams that edge itself must reset: window overflow by an update (CVE-2025-8671)."""
-    return b"".join(
-        wire.headers(2 * n + 1, request(method=b"POST"), end=False) + wire.window_update(2 * n + 1, 0x7FFFFFFF)
-        for n in range(count)
-    )
-
-
-def made_to_refuse(count: int) -> bytes:
-    """Requests whose length is wrong, one after the other."""
-    return b"".join(
-        wire.headers(2 * n + 1, request(b"/", b"POST", (b"content-length", b"5")), end=False)
-        + wire.data(2 * n + 1, b"toolong", end=True)
-        for n in range(count)
-    )
-
-
-FLOODS: dict[str, Callable[[], bytes]] = {
-    "rapid reset": lambda: rapid_reset(2000),
-    "made to reset": lambda: made_to_reset(2000),
-    "made to refuse": lambda: made_to_refuse(2000),
-    "settings": lambda: wire.settings({3: 100}) * 20_000,
-    "empty settings": lambda: wire.settings() * 20_000,
-    "unknown settings": lambda: wire.settings({n: n for n in range(100, 120)}) * 5_000,
-    "settings of many entries": lambda: wire.settings(dict.fromkeys(range(1, 2000), 1)),
-    "ping": lambda: wire.ping() * 20_000,
-    "window updates": lambda: wire.window_update(0, 1) * 20_000,
-    "priority": lambda: b"".join(wire.frame(wire.PRIORITY, 0, 2 * n + 1, b"\0\0\0\0\1") for n in range(20_000)),
-    "priority update": lambda: wire.frame(wire.PRIORITY_UPDATE, 0, 0, b"\0\0\0\1u=1") * 20_000,
-    "unknown frames": lambda: wire.frame(0x42, 0, 0, b"x") * 20_000,
-    "continuation": lambda: (
-        wire.frame(wire.HEADERS, 0, 1, wire.block(request()))
-        + wire.frame(wire.CONTINUATION, 0, 1, wire.block([(b"x", b"y" * 100)])) * 10_000
-    ),
-    "empty continuation": lambda: (
-        wire.frame(wire.HEADERS, 0, 1, wire.block(request())) + wire.frame(wire.CONTINUATION, 0, 1) * 10_000
-    ),
-    "empty data": lambda: wire.headers(1, request(method=b"POST"), end=False) + wire.data(1, b"") * 20_000,
-    "padding": lambda: (
-        wire.headers(1, request(method=b"POST"), end=False) + wire.frame(0, wire.PADDED, 1, b"\x01\0") * 20_000
-    ),
-    "large frame": lambda: wire.frame(wire.DATA, 0, 1, b"x" * 100_000, length=(1 << 24) - 1),
-    "header bomb": lambda: wire.frame(
-        wire.HEADERS, 5, 1, wire.block(request()) + b"\x40\x01x\x7f\xa1\x1e" + b"y" * 4000 + b"\xbe" * 10_000
-    ),
-    "table sizes": lambda: wire.frame(wire.HEADERS, 5, 1, b"\x3f\xe1\x1f\x20" * 4000 + wire.block(request())),
-    "push": lambda: wire.frame(wire.PUSH_PROMISE, 4, 1, b"\0\0\0\2" + wire.block(request())),
-    "interrupted block": lambda: wire.frame(wire.HEADERS, 1, 1, wire.block(request())) + wire.ping(),
-}
-
-
 @pytest.mark.parametrize("kind", FLOODS)
 def test_a_flood(edge: EdgeProcess, engine: str, kind: str) -> None:
     """The connection ends with GOAWAY within moments; nobody else notices."""
     if kind == "table sizes" and engine == "ngh2":
         pytest.skip("libnghttp2 takes them for next to nothing")
     flood = FLOODS[kind]()
-    with MemoryWatch(edge) as memory, Honest(edge), HTTP2Visitor(edge.https_port) as attacker:
+    with MemoryWatch(edge) as memory, Honest(edge), HTTP2Visitor(edge.https_port, source="127.0.0.66") as attacker:
         attacker.sock.settimeout(5)
         attacker.pour(flood)
         attacker.read_until(lambda: False)

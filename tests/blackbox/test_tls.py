@@ -243,3 +243,11 @@ def test_a_hello_in_pieces(two_sites: EdgeProcess) -> None:
                     sock.sendall(bytes((byte,)))
                 incoming.write(sock.recv(65536))
         assert tls.selected_alpn_protocol() == "http/1.1"
+
+
+def test_nobody_renegotiates(two_sites: EdgeProcess) -> None:
+    """A TLS 1.2 client that asks for another handshake on the same connection is refused (CVE-2011-1473)."""
+    argv = ["openssl", "s_client", "-connect", f"127.0.0.1:{two_sites.https_port}", "-servername", "one.test"]
+    client = subprocess.run([*argv, "-tls1_2"], input=b"R\n", capture_output=True, timeout=20, check=False)
+    assert b"RENEGOTIATING" in client.stdout + client.stderr
+    assert b"no renegotiation" in client.stdout + client.stderr

@@ -48,9 +48,10 @@ def client_context(*alpn: str) -> ssl.SSLContext:
 _HTTP1 = client_context("http/1.1")
 
 
-def dial(port: int, receive_buffer: int = 0) -> socket.socket:
-    """A TCP connection to a port on 127.0.0.1."""
+def dial(port: int, receive_buffer: int = 0, source: str = "127.0.0.1") -> socket.socket:
+    """A TCP connection to a port on 127.0.0.1, from another address of this machine if there shall be several clients."""
     sock = socket.socket()
+    sock.bind((source, 0))
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     sock.settimeout(TIMEOUT)
@@ -60,10 +61,14 @@ def dial(port: int, receive_buffer: int = 0) -> socket.socket:
 
 
 def dial_tls(
-    port: int, name: str = "a.test", context: ssl.SSLContext = _HTTP1, receive_buffer: int = 0
+    port: int,
+    name: str = "a.test",
+    context: ssl.SSLContext = _HTTP1,
+    receive_buffer: int = 0,
+    source: str = "127.0.0.1",
 ) -> ssl.SSLSocket:
     """A TLS connection; HTTP/1.1 unless `context` offers something else. Only an orderly end (close_notify) reads as b""."""
-    return context.wrap_socket(dial(port, receive_buffer), server_hostname=name, suppress_ragged_eofs=False)
+    return context.wrap_socket(dial(port, receive_buffer, source), server_hostname=name, suppress_ragged_eofs=False)
 
 
 class Visitor:

@@ -103,8 +103,9 @@ def test_a_full_disk_is_a_failed_attempt() -> None:
         issue(storage)
 
 
-def test_another_process_at_work_is_a_failed_attempt() -> None:
+def test_another_process_at_work_is_a_failed_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two roots would be one too many."""
+    monkeypatch.setattr("edge.certs.local_ca.LOCK_TRIES", 1)
     storage = MemoryStorage()
     storage.locked.add("local-ca")
     with pytest.raises(IssueFailed, match="another process"):

@@ -17,10 +17,10 @@ from edge.errors import HTTPError
 from edge.handlers.address_filter import AddressFilter
 from edge.handlers.basic_auth import MAX_WAITING, BasicAuth, Verifier, is_basic, parse_credentials
 from edge.handlers.rate_limit import RateLimit
-from edge.handlers.rate_table import RateTable, client_key
+from edge.handlers.rate_table import RateTable
 from edge.http.exchange import Exchange, Handler
 from edge.http.message import Field, ResponseHead
-from edge.http.networks import Networks
+from edge.http.networks import Networks, client_key
 from tests.fakes import FakeExchange, make_request
 
 AUTH = Authentication((User("anna", hash_password("pä:ss")),), 'a "quoted" realm')

@@ -269,7 +269,7 @@ def test_a_lost_connection_is_told_to_every_handler(guest: Guest) -> None:
     guest.stream.abort()
     assert [each.heard for each in guest.recorders.values()] == [["aborted"]] * 20
     assert not guest.server.connections
-    assert len(guest.deadlines) == 0
+    assert len(guest.deadlines) == 1  # the reception, which outlives all of them
 
 
 def test_a_drain_answers_what_is_in_flight(guest: Guest) -> None:

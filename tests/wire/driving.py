@@ -8,7 +8,7 @@ from edge.http.message import ResponseHead
 from edge.wire.engine import BodyReceived, Event, RequestEnded, RequestReceived, RequestRefused
 from edge.wire.http1 import HTTP1Engine
 from edge.wire.http1_origin import HTTP1OriginEngine
-from edge.wire.origin import DataReceived, HeadReceived, InterimReceived, OriginEvent
+from edge.wire.origin import DataReceived, HeadReceived, InterimReceived, OriginEvent, ResponseEnded
 
 
 def whole(data: bytes) -> list[bytes]:
@@ -119,3 +119,9 @@ def comparable(events: list[OriginEvent]) -> list[object]:
         else event
         for event in events
     ]
+
+
+def upto_end(events: list[OriginEvent]) -> list[object]:
+    """The same up to the end of the response: whether bytes behind it came with it or later is chance."""
+    ends = [index for index, event in enumerate(events) if isinstance(event, ResponseEnded)]
+    return [*comparable(events[: ends[0]]), "end"] if ends else comparable(events)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edge.http.limits import MAX_INTERIM_RESPONSES
 from edge.wire.http1_origin import HTTP1OriginEngine, format_request_head
 from edge.wire.origin import DataReceived, HeadReceived, InterimReceived, OriginEvent, ResponseEnded, ResponseFailed
-from tests.wire.driving import byte_by_byte, comparable, cut, read_response, whole
+from tests.wire.driving import byte_by_byte, cut, read_response, upto_end, whole
 
 
 def response(*lines: bytes, body: bytes = b"", first: bytes = b"HTTP/1.1 200 OK") -> bytes:
@@ -254,12 +254,5 @@ NOISE = st.lists(st.sampled_from(PARTS) | st.binary(max_size=8), max_size=12).ma
 )
 def test_events_do_not_depend_on_how_the_input_is_cut(data: bytes, method: bytes, sizes: list[int]) -> None:
     """Any bytes, in any chunking, never raise and say the same, up to the end of the response."""
-
-    def upto_end(events: list[OriginEvent]) -> list[object]:
-        ends = [index for index, event in enumerate(events) if isinstance(event, ResponseEnded)]
-        if not ends:
-            return comparable(events)
-        return [*comparable(events[: ends[0]]), "end"]  # whether bytes behind came with it or later is chance
-
     one, many = read_response(whole(data), method), read_response(cut(data, sizes), method)
     assert upto_end(many) == upto_end(one)

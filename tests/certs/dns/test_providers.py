@@ -252,8 +252,9 @@ def test_zone_servers_and_aliases_are_found(server: NameServer) -> None:
     asyncio.run(main())
 
 
-def test_a_resolver_that_is_not_there_is_told() -> None:
+def test_a_resolver_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """In one sentence, with what to check."""
+    monkeypatch.setattr("edge.certs.dns.lookup.RESOLVER_TIMEOUT", 0.5)
     with pytest.raises(IssueFailed, match="could not be found out") as caught:
         asyncio.run(Lookup((Endpoint("127.0.0.1", 1),)).alias("a.test"))
     assert caught.value.hint

@@ -135,6 +135,7 @@ _HOSTS: Final = {
     "empty": b"Host:\r\n",
     "twice": b"Host: a\r\nHost: b\r\n",
     "twice the same": b"Host: a\r\nHost: a\r\n",
+    "a hundred times": b"Host: a\r\n" * 100,
     "list": b"Host: a, b\r\n",
     "userinfo": b"Host: u@a\r\n",
     "path": b"Host: a/b\r\n",

@@ -114,6 +114,7 @@ PSEUDO: Final = [
     Shape("authority missing, no host", NO_AUTHORITY, True, 400),
     Shape("host differs", _with((b"host", b"b.test")), True, 400),
     Shape("host twice", _with((b"host", b"a.test"), (b"host", b"a.test")), True, 400),
+    Shape("a hundred hosts", _with(*((b"host", b"a.test") for _ in range(96))), True, 400),
     Shape("method missing", GET[1:], True, 400),
     Shape("scheme missing", (GET[0], *GET[2:]), True, 400),
     Shape("path missing", GET[:3], True, 400),

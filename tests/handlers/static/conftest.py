@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ def site(tmp_path: Path) -> Iterator[StaticSite]:
     """A mount at /static; fails the test if it leaves a descriptor open."""
     root = tmp_path / "root"
     root.mkdir()
+    gc.collect()  # or it closes, in the middle of the test, what an earlier one has left
     before = descriptors()
     site = StaticSite(root)
     yield site
