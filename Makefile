@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 COMPILED := .cache/compiled
 
-.PHONY: demo test lint unit blackbox bench fuzz lock clean
+.PHONY: demo test lint unit blackbox bench soak fuzz lock clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/demo.py
@@ -30,8 +30,13 @@ blackbox: $(COMPILED)/.built
 bench: $(COMPILED)/.built
 	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m benchmarks --output $(CURDIR)/docs/benchmarks $(BENCH)
 
+# Everything at once for five minutes, with reloads and killed processes; `make soak SOAK="--minutes 60"` takes an hour.
+soak: $(COMPILED)/.built
+	./pebble/fetch
+	cd $(COMPILED) && $(CURDIR)/$(BIN)/python -m soak $(SOAK)
+
 # A copy of the project with the hot path compiled in place, so that no compiled module ever hides what is edited here.
-$(COMPILED)/.built: $(VENV)/.installed setup.py $(shell find edge tests benchmarks examples -name '*.py')
+$(COMPILED)/.built: $(VENV)/.installed setup.py $(shell find edge tests benchmarks soak examples -name '*.py')
 	rm -rf $(COMPILED) && mkdir -p $(COMPILED)
 	cp -R $(filter-out build dist,$(wildcard * .github .ci)) $(COMPILED)
 	mkdir -p $(COMPILED)/.cache && ln -s $(CURDIR)/.cache/pebble $(COMPILED)/.cache/pebble

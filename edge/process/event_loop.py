@@ -7,11 +7,16 @@ visitor's reset is found out by a deadline only.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
-from typing import Any
+import os
+from typing import Any, Final
 
 from edge.errors import ConfigError
 from edge.telemetry.logs import get_logger
+
+EXIT_OUT_OF_MEMORY: Final = 12
+"""Exit status of a process that got no memory; ENOMEM, as a hint to who reads it."""
 
 log = get_logger("process")
 
@@ -29,7 +34,7 @@ def check_loop(name: str) -> None:
 
 
 def new_event_loop(name: str) -> asyncio.AbstractEventLoop:
-    """A fresh loop, current in this thread, that logs what a callback raised and goes on."""
+    """A fresh loop, current in this thread, that logs what a callback raised and goes on; without memory it ends the process."""
     if name == "uvloop":
         loop: asyncio.AbstractEventLoop = importlib.import_module("uvloop").new_event_loop()
     else:
@@ -40,4 +45,15 @@ def new_event_loop(name: str) -> asyncio.AbstractEventLoop:
 
 
 def _log_exception(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    log.error("callback failed", problem=str(context.get("message", "")), exc_info=context.get("exception"))
+    problem = context.get("exception")
+    if isinstance(problem, MemoryError):
+        _end_without_memory()
+    log.error("callback failed", problem=str(context.get("message", "")), exc_info=problem)
+
+
+def _end_without_memory() -> None:
+    """Whatever was under way is half done, a timer may not have been set again: nothing in this process can be relied on. The
+    supervisor starts another one, which begins small."""
+    with contextlib.suppress(MemoryError):
+        log.error("out of memory, another process takes over")
+    os._exit(EXIT_OUT_OF_MEMORY)

@@ -1,7 +1,7 @@
-"""Directories that are served and were replaced by others of the same name, as deployments do.
+"""Directories that workers use, to serve from or to log to, and that were replaced by others of the same name, as deployments do.
 
 A confined worker was let into the directory that was there when it started. It cannot be let into another one, so it is replaced
-by a new worker. The supervisor looks once a second; that costs a stat for each mount.
+by a new worker. The supervisor looks once a second; that costs a stat for each of them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from edge.process.reactor import Reactor
 
 INTERVAL: Final = 1.0
 """Seconds. As quickly as edge notices changed files."""
+
+_NONE: Final = -1
+"""In place of a descriptor: the directory was away when we looked first, so whatever comes is another one."""
 
 
 class MountWatch:
@@ -36,7 +39,10 @@ class MountWatch:
         if not is_confined(config):
             return
         names = {mount.directory for site in config.sites for mount in (*site.static, *site.internal)}
+        if config.log.access.startswith("/"):
+            names.add(os.path.dirname(config.log.access))  # noqa: PTH120  # as the rules of confinement name it
         for name in names:
+            self._directories[name] = _NONE
             with contextlib.suppress(OSError):
                 self._directories[name] = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         if not self._is_looking and self._directories:
@@ -49,18 +55,24 @@ class MountWatch:
             return
         self._reactor.call_later(INTERVAL, self._look)
         for name in [name for name, descriptor in self._directories.items() if _is_another(name, descriptor)]:
-            os.close(self._directories.pop(name))
+            _close(self._directories.pop(name))
             self._replaced(name)
 
     def _let_go(self) -> None:
         for descriptor in self._directories.values():
-            os.close(descriptor)
+            _close(descriptor)
         self._directories = {}
+
+
+def _close(descriptor: int) -> None:
+    if descriptor != _NONE:
+        os.close(descriptor)
 
 
 def _is_another(name: str, descriptor: int) -> bool:
     """A name without a directory is not another one yet: the deployment goes on."""
     try:
-        return not os.path.samestat(os.stat(name), os.fstat(descriptor))  # noqa: PTH116  # beside fstat
+        now = os.stat(name)  # noqa: PTH116  # beside fstat
+        return descriptor == _NONE or not os.path.samestat(now, os.fstat(descriptor))
     except OSError:
         return False

@@ -27,11 +27,11 @@ from edge.process.handover import Predecessor, Prepared, Refused, Serving
 from edge.process.inheritance import Inheritance, take_inheritance
 from edge.process.keeper import STOP_TIMEOUT
 from edge.process.liveness import Liveness, beat_seconds
+from edge.process.log_watch import LogWatch
 from edge.process.mount_watch import MountWatch
 from edge.process.notify import Notifier, take_notifier
 from edge.process.prctl import keep_memory_private, set_process_name
 from edge.process.process_tree import ProcessTree
-from edge.process.provisions import provide_access_log
 from edge.process.reactor import Reactor, Timer
 from edge.process.reports import Reports, sentences
 from edge.process.service import Parts, real_parts
@@ -98,6 +98,7 @@ class Supervisor:
         self._incoming: Crew | None = None
         self._patience: Timer | None = None
         self._mounts = MountWatch(self._reactor, self._mount_replaced)
+        self._logs = LogWatch(self._reactor, self._tree.reopen_logs)
         self._renewal_wanted = False
         self._reload_wanted = False
         self._has_served = False
@@ -121,6 +122,7 @@ class Supervisor:
     def _begin(self) -> None:
         self._has_begun = True
         self._reports.beginning(self._current.generation)
+        self._logs.watch(self._current.generation)
         self._tree.keeper.fill()
         self._current.start()
         self._patience = self._reactor.call_later(READY_TIMEOUT, self._report_slow_start)
@@ -159,20 +161,11 @@ class Supervisor:
             case signal.SIGHUP:
                 self._reload_wanted = True  # also when one is going on: the file may have changed since it was read
             case signal.SIGUSR1:
-                self._reopen_logs()
+                self._logs.renew()
             case signal.SIGUSR2:
                 self._upgrade_wanted = True
             case _:
                 self._stop()
-
-    def _reopen_logs(self) -> None:
-        """The old file was renamed: the new one is made here, because workers may not be allowed to."""
-        generation = self._current.generation
-        try:
-            provide_access_log(generation.config.log.access, generation.account)
-        except StartError as problem:
-            log.error("access log cannot be made anew", problem=str(problem), hints=problem.hints)
-        self._tree.reopen_logs()
 
     # -- stop ---------------------------------------------------------------------------------------------------------
 
@@ -214,6 +207,7 @@ class Supervisor:
         self._reports.reloading(generation)
         self._parts.configure_logs(generation.config)
         self._tree.configure_keeper(generation)  # before the workers, whose first snapshot must hold the new names
+        self._logs.watch(generation)
         self._incoming = self._tree.add_crew(generation)
         self._incoming.start()
         self._replace_patience(self._give_up_reload)
@@ -240,6 +234,7 @@ class Supervisor:
         crew.retire(current.config.drain_seconds)  # not killed: some of them may be serving visitors
         close_listeners(crew.generation.listeners, keep=current.listeners)
         self._parts.configure_logs(current.config)
+        self._logs.watch(current)
         self._tree.configure_keeper(current)
 
     def _replace_patience(self, call: Callable[[], None] | None) -> None:

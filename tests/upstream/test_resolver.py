@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -36,6 +37,9 @@ class ScriptedNames:
         self.now = 0.0
         self.asked = 0
         self.answer: list[str] | None = ["192.0.2.1", "192.0.2.2"]
+        self.says_something = asyncio.Event()
+        self.says_something.set()
+        self.timers: list[Callable[[], object]] = []
 
     def time(self) -> float:
         return self.now
@@ -43,9 +47,16 @@ class ScriptedNames:
     def create_task(self, coroutine: Any) -> Any:
         return self._loop.create_task(coroutine)
 
+    def call_later(self, delay: float, call: Callable[..., object], *arguments: Any) -> asyncio.Handle:
+        """A moment that comes when a test calls it."""
+        handle = asyncio.Handle(call, arguments, self._loop)
+        self.timers.append(lambda: None if handle.cancelled() else call(*arguments))
+        return handle
+
     async def getaddrinfo(self, host: str, port: int, *, type: int) -> list[Any]:  # noqa: A002 — the loop's own parameter
         self.asked += 1
         await asyncio.sleep(0)
+        await self.says_something.wait()
         if self.answer is None:
             raise socket.gaierror(socket.EAI_AGAIN, "try again")
         return [(socket.AF_INET, type, 6, "", (address, port)) for address in self.answer]
@@ -72,6 +83,36 @@ def test_a_name_is_looked_up_once_and_kept_for_a_while() -> None:
         resolver.resolve(NAME, answers.append)
         await settle()
         assert names.asked == 2
+
+    asyncio.run(main())
+
+
+def test_a_silent_name_server_does_not_take_a_known_name_away() -> None:
+    """Whoever waits gets the last good answer after a moment, whoever comes later at once; the late answer counts again."""
+
+    async def main() -> None:
+        names = ScriptedNames(asyncio.get_running_loop())
+        resolver = Resolver(names)  # type: ignore[arg-type]  # the methods that it uses
+        answers: list[Endpoints | UpstreamError] = []
+        resolver.resolve(NAME, answers.append)
+        await settle()
+        names.now = 6.0
+        names.says_something.clear()
+        resolver.resolve(NAME, answers.append)
+        resolver.resolve(UpstreamAddress("never", 1), answers.append)
+        await settle()
+        assert answers == [BOTH]
+        for passes in names.timers:
+            passes()
+        assert answers == [BOTH] * 2
+        resolver.resolve(NAME, answers.append)
+        assert answers == [BOTH] * 3
+        names.answer = ["192.0.2.1"]
+        names.says_something.set()
+        await settle()
+        resolver.resolve(NAME, answers.append)
+        assert answers[3:] == [(Endpoint(socket.AF_INET, ("192.0.2.1", 1)),), BOTH[:1]]
+        assert names.asked == 3
 
     asyncio.run(main())
 

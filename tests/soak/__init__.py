@@ -1,0 +1,1 @@
+"""The soak command and its judgement."""
