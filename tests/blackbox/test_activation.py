@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from tests.blackbox.asking import ask, ask_plain, wait_until
@@ -31,7 +32,9 @@ def listeners_of(edge: EdgeProcess) -> set[str]:
     """Local addresses of listening TCP sockets, by inode of what the supervisor has open."""
     inodes = set()
     for name in os.listdir(f"/proc/{edge.process.pid}/fd"):
-        target = os.readlink(f"/proc/{edge.process.pid}/fd/{name}")
+        target = ""
+        with suppress(FileNotFoundError):  # closed since it was listed
+            target = os.readlink(f"/proc/{edge.process.pid}/fd/{name}")
         inodes.add(target.removeprefix("socket:[").removesuffix("]"))
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return {row[1] for row in rows if row[3] == "0A" and row[9] in inodes}
