@@ -340,8 +340,10 @@ class ProxyExchange:
         """Whether nothing is lost by asking again, and there is reason to hope for more."""
         if self._passes_through or self._retries == MAX_RETRIES:
             return False
-        if word == REFUSED or not self._may_repeat:
-            return word == REFUSED
+        if word == REFUSED:
+            return True  # the origin says that it has not begun (RFC 9113 §8.7), whatever the method
+        if not self._may_repeat:
+            return False
         if word == RESET:
             return True
         return word == NEVER_ANSWERED and (connection.is_reused or self._proxy.upstream.has_choice)

@@ -36,8 +36,8 @@ class TLSStream(SocketStream):
 
     tls: ssl.SSLSocket
     _session: _Session
-    """What `tls` passes reads and writes on to. Going there directly spares two calls for each of them, a tenth of the time that
-    a small response takes; the name is private, but the same since Python 3.5."""
+    """What `tls` passes reads and writes on to. Going there directly spares two interpreted calls for each of them; the name is
+    private, but has been the same for many versions of Python."""
 
     _needs_goodbye: ClassVar[bool] = False
     """Whether an end without close_notify is an error. It is not for visitors: many leave like that."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def _rows(config: Config) -> Iterator[tuple[str, str]]:
     http2_engine_factory(config.http2_engine)  # raises when it is not there
     yield "http/2 engine", "ngh2" if config.http2_engine != "h2" and is_ngh2_installed() else "h2"
     check_loop(config.loop)
-    yield "event loop", "uvloop" if config.loop != "asyncio" and "uvloop" in sys.modules else "asyncio"
+    yield "event loop", "uvloop" if config.loop == "uvloop" else "asyncio"
     yield "landlock", _landlock(config)
     yield "seccomp", "yes, for a service manager to use" if _has_seccomp() else "no"
 

@@ -70,9 +70,8 @@ class ServerExchange:
     def request_id(self) -> str:
         """32 hexadecimal digits, made on first use, unless a trusted proxy named one."""
         if not self._request_id:
-            self._request_id = (
-                getrandbits(128).to_bytes(16, "big").hex()
-            )  # unique is enough; nobody may rely on its being secret
+            # Unique is enough; nobody may rely on its being secret.
+            self._request_id = getrandbits(128).to_bytes(16, "big").hex()
         return self._request_id
 
     @property
