@@ -24,7 +24,7 @@ _CHECKS = {
     ErrorClass.POLICY: "the CA refuses this name: look at CAA records and the spelling, or ask another CA",
     ErrorClass.ACCOUNT: "the CA refuses the account: look at the account settings of this CA",
     ErrorClass.ORDER: "nothing to do: edge makes a new order",
-    ErrorClass.LOCAL: "look at free space and permissions of the storage directory",
+    ErrorClass.LOCAL: "look at the storage: free space and permissions of its directory, or the server that the cause names",
 }
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))

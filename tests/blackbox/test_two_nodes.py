@@ -130,7 +130,9 @@ def test_two_nodes_are_one_to_the_ca(tmp_path: Path, pebble: Pebble, server: Dat
         os.killpg(victim.process.pid, signal.SIGKILL)
         pair.wait_served("third.test", other)
         assert pebble.requests(ORDER) - orders == 3
-        assert '"certificate attempt failed"' not in other.output
+        # Whoever asked the storage while it was restarting does not ask again for half a second, and may say so.
+        failures = [line for line in other.output.splitlines() if '"certificate attempt failed"' in line]
+        assert [line for line in failures if "cannot be used" not in line] == []
 
         assert victim.stop() == -signal.SIGKILL
         server.stop()
