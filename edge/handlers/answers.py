@@ -14,8 +14,8 @@ from typing import Final
 from edge.config.schema import FieldRules
 from edge.errors import HTTPError
 from edge.handlers.error_page import respond_error
-from edge.handlers.wrapped_exchange import WrappedExchange
-from edge.http.exchange import Buffer, Exchange, Handler
+from edge.handlers.wrapped_exchange import RewrittenExchange
+from edge.http.exchange import Exchange, Handler
 from edge.http.message import Field, Fields, ResponseHead
 
 HSTS: Final = b"strict-transport-security"
@@ -55,7 +55,7 @@ class Answers:
             respond_error(answered, error)
 
 
-class _AnsweredExchange(WrappedExchange):
+class _AnsweredExchange(RewrittenExchange):
     __slots__ = ("_changes", "_pages")
 
     def __init__(self, inner: Exchange, changes: FieldChanges, pages: Mapping[int, bytes]) -> None:
@@ -66,13 +66,6 @@ class _AnsweredExchange(WrappedExchange):
     def own_error_page(self, status: int) -> bytes | None:
         return self._pages.get(status)
 
-    def send_head(self, head: ResponseHead) -> None:
-        self.inner.send_head(self._changed(head))
-
-    def respond(self, head: ResponseHead, body: Buffer = b"") -> None:
-        self.inner.respond(self._changed(head), body)
-
-    def _changed(self, head: ResponseHead) -> ResponseHead:
-        """A new head: the one that came may belong to a static file and be sent to others too."""
+    def _rewritten(self, head: ResponseHead) -> ResponseHead:
         fields = self._changes.apply(head.fields, self.inner.request.scheme)
         return ResponseHead(head.status, fields, head.content_length)

@@ -20,7 +20,7 @@ from msgspec import structs
 from edge.config.schema import StaticMount
 from edge.errors import HTTPError
 from edge.handlers.error_page import respond_error
-from edge.handlers.wrapped_exchange import WrappedExchange
+from edge.handlers.wrapped_exchange import SubstitutedExchange, WrappedExchange
 from edge.http.exchange import Buffer, Exchange, Handler
 from edge.http.forwarding import FILE_FIELDS, reaches_visitor
 from edge.http.message import Fields, Request, ResponseHead
@@ -166,32 +166,16 @@ class _LookedAtExchange(WrappedExchange):
             respond_error(exchange, error)
 
 
-class _FileExchange(WrappedExchange):
+class _FileExchange(SubstitutedExchange):
     """What the static handler answers, with the application's fields."""
 
-    __slots__ = ("_fields", "_request")
+    __slots__ = ("_fields",)
 
     def __init__(self, inner: Exchange, request: Request, fields: Fields) -> None:
-        super().__init__(inner)
-        self._request = request
+        super().__init__(inner, request)
         self._fields = fields
 
-    @property
-    def request(self) -> Request:
-        """The request for the file; the log keeps the visitor's."""
-        return self._request
-
-    @request.setter
-    def request(self, request: Request) -> None:
-        self._request = request
-
-    def send_head(self, head: ResponseHead) -> None:
-        self.inner.send_head(self._merged(head))
-
-    def respond(self, head: ResponseHead, body: Buffer = b"") -> None:
-        self.inner.respond(self._merged(head), body)
-
-    def _merged(self, head: ResponseHead) -> ResponseHead:
+    def _rewritten(self, head: ResponseHead) -> ResponseHead:
         return ResponseHead(head.status, merge_fields(self._fields, head), head.content_length)
 
 

@@ -143,3 +143,40 @@ class WrappedExchange:
     def let_body_rest(self) -> None:
         """It may be silent."""
         self.inner.let_body_rest()
+
+
+class RewrittenExchange(WrappedExchange):
+    """An exchange whose response gets another head on its way. Subclasses say which."""
+
+    __slots__ = ()
+
+    def _rewritten(self, head: ResponseHead) -> ResponseHead:
+        """A new head: the one that came may belong to a static file and be sent to others too."""
+        raise NotImplementedError
+
+    def send_head(self, head: ResponseHead) -> None:
+        """Begin the response."""
+        self.inner.send_head(self._rewritten(head))
+
+    def respond(self, head: ResponseHead, body: Buffer = b"") -> None:
+        """The whole response."""
+        self.inner.respond(self._rewritten(head), body)
+
+
+class SubstitutedExchange(RewrittenExchange):
+    """An exchange that shows the handler behind it another request. The log keeps the visitor's."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, inner: Exchange, request: Request) -> None:
+        super().__init__(inner)
+        self._request = request
+
+    @property
+    def request(self) -> Request:
+        """What the handler is to answer."""
+        return self._request
+
+    @request.setter
+    def request(self, request: Request) -> None:
+        self._request = request
